@@ -1,0 +1,171 @@
+/**
+ * The five messages of ZGP v1 and their octets. One message is one frame:
+ *
+ *     AA A0  id(1)  version(1) = 01  fields
+ *
+ *     01 HELLO    no fields
+ *     02 PUBLISH  key-length(1) key  value-length(4) value  ttl(4, milliseconds)
+ *     03 PING     no fields
+ *     04 PONG     no fields
+ *     05 INVALID  no fields
+ *
+ * Numbers are big-endian. Octets behind the last field are accepted and ignored, as CZMQ does: it is there that a
+ * later version will put its trailer.
+ *
+ * Source: CZMQ's zgossip_msg.bnf; golden frames in test/protocol/Message.test.ts.
+ *
+ * @since 0.1.0
+ */
+import * as Octets from "./Octets.ts"
+import * as Tuple from "./Tuple.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Message =
+  | { readonly _tag: "Hello" }
+  | { readonly _tag: "Publish"; readonly tuple: Tuple.Tuple }
+  | { readonly _tag: "Ping" }
+  | { readonly _tag: "Pong" }
+  | { readonly _tag: "Invalid" }
+
+/**
+ * Octets that are no message, and why:
+ *
+ * - `Frames`: not exactly one frame
+ * - `Short`: ends before its header or its fields do
+ * - `Signature`, `Version`, `Id`: not AA A0, not 1, none of the five
+ * - `Length`: a value longer than {@link Tuple.maxValueLength}
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Malformed {
+  readonly _tag: "Malformed"
+  readonly reason: "Frames" | "Short" | "Signature" | "Version" | "Id" | "Length"
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const hello: Message = { _tag: "Hello" }
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const publish = (tuple: Tuple.Tuple): Message => ({ _tag: "Publish", tuple })
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ping: Message = { _tag: "Ping" }
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const pong: Message = { _tag: "Pong" }
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const invalid: Message = { _tag: "Invalid" }
+
+/** What is malformed needs no memory of its own: a stranger may send a lot of it. */
+const malformed = {
+  frames: { _tag: "Malformed", reason: "Frames" },
+  short: { _tag: "Malformed", reason: "Short" },
+  signature: { _tag: "Malformed", reason: "Signature" },
+  version: { _tag: "Malformed", reason: "Version" },
+  id: { _tag: "Malformed", reason: "Id" },
+  length: { _tag: "Malformed", reason: "Length" }
+} as const satisfies Record<string, Malformed>
+
+const headerLength = 4
+const version = 1
+
+/**
+ * Reads the frames of one message. Total: every input has an answer, and none makes it read beyond the frame or take
+ * memory for octets that are not there.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decode = (frames: ReadonlyArray<Uint8Array>): Message | Malformed => {
+  const frame = frames[0]
+  return frame === undefined || frames.length > 1 ? malformed.frames : decodeFrame(frame)
+}
+
+const decodeFrame = (frame: Uint8Array): Message | Malformed => {
+  if (frame.length < headerLength) return malformed.short
+  if (frame[0] !== 0xaa || frame[1] !== 0xa0) return malformed.signature
+  if (frame[3] !== version) return malformed.version
+  switch (frame[2]) {
+    case 1:
+      return hello
+    case 2:
+      return decodePublish(frame)
+    case 3:
+      return ping
+    case 4:
+      return pong
+    case 5:
+      return invalid
+    default:
+      return malformed.id
+  }
+}
+
+const decodePublish = (frame: Uint8Array): Message | Malformed => {
+  const keyStart = headerLength + 1
+  const keyEnd = keyStart + (frame[headerLength] ?? 0)
+  const valueStart = keyEnd + 4
+  if (valueStart > frame.length) return malformed.short
+  const valueLength = uint32(frame, keyEnd)
+  if (valueLength > Tuple.maxValueLength) return malformed.length
+  const valueEnd = valueStart + valueLength
+  // The ttl must be there, and is not read: CZMQ leaks stale ones onto unrelated tuples.
+  if (valueEnd + 4 > frame.length) return malformed.short
+  return publish(new Tuple.Tuple(Octets.slice(frame, keyStart, keyEnd), Octets.slice(frame, valueStart, valueEnd)))
+}
+
+const uint32 = (frame: Uint8Array, at: number): number =>
+  (frame[at] ?? 0) * 0x1000000 + (((frame[at + 1] ?? 0) << 16) | ((frame[at + 2] ?? 0) << 8) | (frame[at + 3] ?? 0))
+
+/** Shared by all who send them: nobody changes a frame. */
+const fixedFrames = {
+  Hello: Buffer.from([0xaa, 0xa0, 1, version]),
+  Ping: Buffer.from([0xaa, 0xa0, 3, version]),
+  Pong: Buffer.from([0xaa, 0xa0, 4, version]),
+  Invalid: Buffer.from([0xaa, 0xa0, 5, version])
+}
+
+/**
+ * The frame of a message. It must not be changed: it may be shared.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encode = (message: Message): Uint8Array =>
+  message._tag === "Publish" ? encodePublish(message.tuple) : fixedFrames[message._tag]
+
+/** The ttl is sent as 0: v1 peers would leak any other onto tuples of theirs. */
+const encodePublish = ({ keyOctets, valueOctets }: Tuple.Tuple): Uint8Array => {
+  const valueAt = headerLength + 1 + keyOctets.length + 4
+  const frame = Buffer.allocUnsafe(valueAt + valueOctets.length + 4)
+  frame[0] = 0xaa
+  frame[1] = 0xa0
+  frame[2] = 2
+  frame[3] = version
+  frame[4] = keyOctets.length
+  frame.write(keyOctets, headerLength + 1, "latin1")
+  frame.writeUInt32BE(valueOctets.length, valueAt - 4)
+  frame.write(valueOctets, valueAt, "latin1")
+  frame.writeUInt32BE(0, valueAt + valueOctets.length)
+  return frame
+}
