@@ -1,0 +1,126 @@
+/**
+ * The set of tuples that a node holds, and the only rule by which it changes. Plain and synchronous: whoever owns the
+ * map changes it in place.
+ *
+ * Every change gets the next sequence number of this map. It is local, says nothing to other nodes, and answers two
+ * questions: what did a peer not get yet, and did this change since we last agreed.
+ *
+ * v1 tuples carry no version, so a different value is a newer one: two nodes that publish different values of one key
+ * at the same moment can exchange them and stay different.
+ *
+ * @since 0.1.0
+ */
+import type { Octets } from "./Octets.ts"
+import type { Tuple } from "./Tuple.ts"
+
+/**
+ * A tuple held, the sequence number of the change that brought it, and the link it came by: the number of a remote, or
+ * {@link elsewhere}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Entry {
+  readonly tuple: Tuple
+  readonly sequence: number
+  readonly link: number
+}
+
+/**
+ * The link of what was not said by a remote: published here, or by a client.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const elsewhere = 0
+
+/**
+ * What a remote is known to have: everything up to the sequence number `synced`, and what it said itself.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Known {
+  readonly link: number
+  readonly synced: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TupleMap {
+  /** In order of first arrival. */
+  readonly entries: Map<Octets, Entry>
+  /** Of the newest change; 0 in a new map. */
+  sequence: number
+}
+
+/**
+ * - `Accepted`: the key was unknown or had another value; it is held now
+ * - `Duplicate`: held already; nothing changes and nobody needs to be told
+ * - `Stale`: said by a peer that had not seen our own, newer value yet; nothing changes
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Outcome = "Accepted" | "Duplicate" | "Stale"
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (): TupleMap => ({ entries: new Map(), sequence: 0 })
+
+/**
+ * Merges one tuple, which came by `link`. Where `known` is given, its sender has not heard our news yet: what it says of
+ * a key that we have news of is stale, as we are about to tell it so.
+ *
+ * @since 0.1.0
+ * @category merging
+ */
+export const merge = (map: TupleMap, tuple: Tuple, link = elsewhere, known?: Known): Outcome => {
+  const held = map.entries.get(tuple.keyOctets)
+  if (held !== undefined) {
+    if (held.tuple.valueOctets === tuple.valueOctets) return "Duplicate"
+    if (known !== undefined && !isKnown(held, known)) return "Stale"
+  }
+  map.sequence += 1
+  map.entries.set(tuple.keyOctets, { tuple, sequence: map.sequence, link })
+  return "Accepted"
+}
+
+/**
+ * Which entries a {@link read} gives: those up to the sequence number `upTo`, of them those that a remote is not known
+ * to have (`unknownTo`), or is (`knownTo`), save the keys in `except`.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export interface Range {
+  readonly upTo: number
+  readonly unknownTo?: Known
+  readonly knownTo?: Known
+  readonly except?: ReadonlySet<Octets>
+}
+
+/**
+ * The tuples of a range, lazily: a reader that takes its time holds no copy, and skips what changed meanwhile, as it
+ * will be told of that anyway. It ends where the map ended when reading began.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export function* read(map: TupleMap, { except, knownTo, unknownTo, upTo }: Range): Generator<Tuple, void> {
+  let left = map.entries.size
+  for (const [key, entry] of map.entries) {
+    if (left-- === 0) return
+    if (entry.sequence > upTo) continue
+    if (unknownTo !== undefined && isKnown(entry, unknownTo)) continue
+    if (knownTo !== undefined && !isKnown(entry, knownTo)) continue
+    if (except?.has(key) === true) continue
+    yield entry.tuple
+  }
+}
+
+const isKnown = (entry: Entry, { link, synced }: Known): boolean => entry.sequence <= synced || entry.link === link
