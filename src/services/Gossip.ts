@@ -1,0 +1,176 @@
+/**
+ * A gossip node, as applications use it.
+ *
+ * @since 0.1.0
+ */
+import type { Cause, Effect, Option, Queue, Scope, Stream } from "effect"
+import { Context, Data } from "effect"
+import type { Command, CommandError, Reply } from "../protocol/Command.ts"
+import type { Malformed } from "../protocol/Message.ts"
+import type * as Octets from "../protocol/Octets.ts"
+import type { State as RemoteState } from "../protocol/Remote.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
+import type { TransportReason } from "./Transport.ts"
+
+/**
+ * Why an operation failed, as a tag a caller can act on, and in words. The tags of `TransportReason` come from the
+ * transport, with the system's `code` where it has one; the others:
+ *
+ * - `InvalidEndpoint`: the text is no endpoint that this operation takes
+ * - `NotBound`, `NotConnected`: there is no such endpoint to unbind, to disconnect
+ * - `TupleTooLong`: a key over 255 octets, or a value over 256 MiB
+ * - `InvalidSetting`: no such setting, or not a value for it
+ * - `Stopped`: the node was stopped
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type Reason = {
+  readonly [
+    Tag in
+      TransportReason | "InvalidEndpoint" | "NotBound" | "NotConnected" | "TupleTooLong" | "InvalidSetting" | "Stopped"
+  ]: { readonly _tag: Tag; readonly detail: string; readonly code?: string | undefined }
+}[TransportReason | "InvalidEndpoint" | "NotBound" | "NotConnected" | "TupleTooLong" | "InvalidSetting" | "Stopped"]
+
+/**
+ * An operation failed, and changed nothing. `endpoint` is the one it was about, where it was about one.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class GossipError extends Data.TaggedError("GossipError")<{
+  readonly operation: string
+  readonly endpoint?: string | undefined
+  readonly reason: Reason
+}> {
+  override get message(): string {
+    return `cannot ${this.operation}${this.endpoint === undefined ? "" : ` ${this.endpoint}`}: ${this.reason.detail}`
+  }
+}
+
+/**
+ * The error of every operation on a node that was stopped.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const stoppedError: GossipError = new GossipError({
+  operation: "carry that out",
+  reason: { _tag: "Stopped", detail: "the node was stopped" }
+})
+
+/**
+ * What the node counted since it started. Frames and tuples, not octets.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Counters {
+  /** Tuples that were new here. */
+  readonly accepted: number
+  /** Tuples that were held already. */
+  readonly duplicates: number
+  /** Tuples of a dump that our own, newer value outlived. */
+  readonly stale: number
+  /** INVALID said to clients, and heard from remotes. */
+  readonly invalidSent: number
+  readonly invalidReceived: number
+  /** Replies dropped because their peer asks and does not read. */
+  readonly repliesDropped: number
+  /** Messages dropped because of a fault of our own. */
+  readonly defects: number
+  readonly malformed: { readonly [reason in Malformed["reason"]]: number }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Status {
+  /** How many tuples the node holds: the number that the original's STATUS gives. */
+  readonly tuples: number
+  /** Bound endpoints; `peers` have a connection and spoke, `members` of them said HELLO. */
+  readonly listeners: ReadonlyArray<{ readonly endpoint: string; readonly peers: number; readonly members: number }>
+  /** Endpoints the node connects to; `error` tells why it is not connected. */
+  readonly remotes: ReadonlyArray<{
+    readonly endpoint: string
+    readonly state: RemoteState["_tag"]
+    readonly error: string | undefined
+  }>
+  readonly counters: Counters
+}
+
+/**
+ * The command pipe: commands in, replies and DELIVER out, as the original's actor has them. Commands are carried out
+ * one after the other. The queue holds 1000 commands, then `Queue.offer` waits; a pipe whose replies nobody takes
+ * stops taking commands, and never holds up the node.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommandPipe {
+  readonly commands: Queue.Enqueue<Command>
+  /** The next reply or delivery; `Done` once the node has stopped and all was taken. */
+  readonly take: Effect.Effect<Reply<GossipError>, Cause.Done>
+  /** A command as multipart strings: `["BIND", "tcp://*:*"]`. */
+  readonly send: (strings: ReadonlyArray<Octets.Input>) => Effect.Effect<void, CommandError>
+  /** The next reply or delivery as multipart strings: `["PORT", "49152"]`; key and value one character per octet. */
+  readonly receive: Effect.Effect<readonly [string, ...ReadonlyArray<Octets.Octets>], Cause.Done>
+}
+
+/**
+ * A node of the gossip network. Every node is server (bind) and client (connect) at once.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Gossip extends Context.Service<
+  Gossip,
+  {
+    /**
+     * Serves on an endpoint: `tcp://host:port`, `ipc://path`, `inproc://name`; as many as you like. The port may be a
+     * number, `*` (the first free one from 49152), `!` (a random one), either with a range as in `*[6000-6100]`, or 0
+     * (the system's choice). Gives the endpoint with its port.
+     */
+    readonly bind: (endpoint: string) => Effect.Effect<string, GossipError>
+    /** Serves there no longer: its clients are disconnected. Takes what `bind` gave. */
+    readonly unbind: (endpoint: string) => Effect.Effect<void, GossipError>
+    /** The port of the last bind: 0 where there was none or it is not tcp, -1 where it failed. */
+    readonly port: Effect.Effect<number, GossipError>
+    /**
+     * Connects to a remote node, and again whenever the connection is lost, until `disconnect`. Does not wait for the
+     * remote: it may appear later. An endpoint that is connected to already stays as it is.
+     */
+    readonly connect: (endpoint: string) => Effect.Effect<void, GossipError>
+    readonly disconnect: (endpoint: string) => Effect.Effect<void, GossipError>
+    /**
+     * Sets a tuple here; the network gets it from here on. Key (at most 255 octets) and value are octets; text stands
+     * for its UTF-8. Waits while the node is busy.
+     */
+    readonly publish: (key: Octets.Input, value: Octets.Input) => Effect.Effect<void, GossipError>
+    /** Sets many, in order; where one is too long, none. */
+    readonly publishAll: (
+      tuples: Iterable<readonly [key: Octets.Input, value: Octets.Input]>
+    ) => Effect.Effect<void, GossipError>
+    readonly get: (key: Octets.Input) => Effect.Effect<Option.Option<Tuple>, GossipError>
+    /** All tuples held, in order of first arrival. */
+    readonly entries: Effect.Effect<ReadonlyArray<Tuple>, GossipError>
+    readonly status: Effect.Effect<Status, GossipError>
+    /** Changes a setting of the running node, see `Settings`. */
+    readonly set: (path: string, value: string) => Effect.Effect<void, GossipError>
+    /**
+     * Every tuple that is new here, in order, from the moment the stream runs; also those published here. A reader
+     * that falls more than 1000 tuples behind skips values that were replaced meanwhile, and gets the newest of each
+     * key. Ends when the node stops.
+     */
+    readonly deliveries: Stream.Stream<Tuple>
+    /** `deliveries` from this moment on: nothing is missed between this and the first pull. For one reader. */
+    readonly subscribe: Effect.Effect<Stream.Stream<Tuple>, GossipError, Scope.Scope>
+    /** Opens a command pipe; its DELIVERs begin now. */
+    readonly pipe: Effect.Effect<CommandPipe, GossipError, Scope.Scope>
+    /** Ends the node, as $TERM does: every socket is closed when this returns. */
+    readonly stop: Effect.Effect<void>
+    /** Waits until the node has been stopped. */
+    readonly stopped: Effect.Effect<void>
+  }
+>()("effect-zgossip/services/Gossip") {}

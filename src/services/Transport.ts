@@ -1,0 +1,129 @@
+/**
+ * What carries frames between nodes. A transport knows endpoints, connections and octets; it never looks into a
+ * frame, so that every implementation, the in-memory one too, exercises the codec.
+ *
+ * @since 0.1.0
+ */
+import type { Effect, Scope } from "effect"
+import { Context, Data } from "effect"
+import type * as Endpoint from "../protocol/Endpoint.ts"
+
+/**
+ * One message as it arrived: its frames, behind the routing id. A v1 message has exactly one; what to do with any
+ * other number is the protocol's business.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Frames = ReadonlyArray<Uint8Array>
+
+/**
+ * One peer of a listener, from its first message until it is gone. Opaque; unique among the live peers of one
+ * listener, and used again only for a socket that declares the same routing id.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Peer = string
+
+/**
+ * What a listener reports. `Gone` follows the last message of a peer whose connection ended, also for a peer that
+ * never sent one. One that was replaced by a new socket with the same routing id is not reported.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PeerEvent =
+  | { readonly _tag: "Received"; readonly peer: Peer; readonly frames: Frames }
+  | { readonly _tag: "Gone"; readonly peer: Peer }
+
+/**
+ * A bound endpoint and the peers connected to it (a ROUTER socket). Its scope unbinds it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Listener {
+  /** The endpoint as bound: wildcard ports resolved. */
+  readonly endpoint: Endpoint.Endpoint
+  /** Waits for at least one event and gives all that are there, in order, up to a bound. One caller at a time. */
+  readonly receive: Effect.Effect<ReadonlyArray<PeerEvent>, TransportError>
+  /**
+   * Sends one-frame messages to one peer, in order. Ends when the transport has taken them all, however long a slow
+   * peer makes it wait; fails with `PeerGone` once the peer is. Other peers are not held up. One caller at a time per
+   * peer. The frames must not be changed afterwards.
+   */
+  readonly send: (peer: Peer, messages: ReadonlyArray<Uint8Array>) => Effect.Effect<void, TransportError>
+}
+
+/**
+ * One connection to a remote endpoint (a DEALER socket): it begins with nothing sent and ends at the first loss. It
+ * never reconnects by itself, so that the first frame sent on it is the first frame that the remote reads.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Connection {
+  readonly endpoint: Endpoint.Endpoint
+  /** Waits for at least one message and gives all that are there, in order, up to a bound. Fails when it is lost. */
+  readonly receive: Effect.Effect<ReadonlyArray<Frames>, TransportError>
+  /** Sends one-frame messages in order; ends when the transport has taken them all. One caller at a time. */
+  readonly send: (messages: ReadonlyArray<Uint8Array>) => Effect.Effect<void, TransportError>
+}
+
+/**
+ * Why an operation of a transport failed. `code` is the system's name of the error where it has one.
+ *
+ * - `AddressInUse`, `AddressNotAvailable`, `PermissionDenied`, `UnknownHost`: bind, or connect for the last
+ * - `Refused`: nobody listens there (yet); `Unreachable`: no handshake within the time; `Lost`: it was up, and ended
+ * - `PeerGone`: this peer of a listener has left; `Closed`: our own side was closed
+ * - `Exhausted`: no descriptors, sockets or memory left
+ * - `Unsupported`, `Other`: what the system said stands in `code` and `detail`
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type TransportReason =
+  | "AddressInUse"
+  | "AddressNotAvailable"
+  | "PermissionDenied"
+  | "UnknownHost"
+  | "Refused"
+  | "Unreachable"
+  | "Lost"
+  | "PeerGone"
+  | "Closed"
+  | "Exhausted"
+  | "Unsupported"
+  | "Other"
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransportError extends Data.TaggedError("TransportError")<{
+  readonly operation: "bind" | "connect" | "receive" | "send"
+  readonly endpoint: string
+  readonly reason: { readonly _tag: TransportReason; readonly code?: string; readonly detail: string }
+}> {
+  override get message(): string {
+    return `cannot ${this.operation} ${this.endpoint}: ${this.reason.detail}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Transport extends Context.Service<
+  Transport,
+  {
+    /** Binds before it returns; closing the scope unbinds, drops the peers and leaves no socket file. */
+    readonly bind: (endpoint: Endpoint.Endpoint) => Effect.Effect<Listener, TransportError, Scope.Scope>
+    /**
+     * Ends when the connection is up; where the transport cannot tell (inproc), at once. One attempt: trying again is
+     * the caller's business.
+     */
+    readonly connect: (endpoint: Endpoint.Endpoint) => Effect.Effect<Connection, TransportError, Scope.Scope>
+  }
+>()("effect-zgossip/services/Transport") {}

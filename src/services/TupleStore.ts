@@ -1,0 +1,34 @@
+/**
+ * Where a node keeps its tuples. Every implementation holds the live set in memory and answers from there at once; a
+ * durable one writes it down as well.
+ *
+ * @since 0.1.0
+ */
+import type { Effect } from "effect"
+import { Context } from "effect"
+import type { Octets } from "../protocol/Octets.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
+import type { Known, Outcome, Range } from "../protocol/TupleMap.ts"
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class TupleStore extends Context.Service<
+  TupleStore,
+  {
+    /** `TupleMap.merge`. Only the node's inbox fiber may call it. */
+    readonly merge: (tuple: Tuple, link?: number, known?: Known) => Outcome
+    /**
+     * Makes what was merged as durable as this store promises. Called once for a batch of merges, before anybody is
+     * told of them.
+     */
+    readonly commit: Effect.Effect<void>
+    readonly get: (key: Octets) => Tuple | undefined
+    /** `TupleMap.read`: lazily, in order of first arrival. */
+    readonly read: (range: Range) => Iterator<Tuple, void>
+    readonly size: () => number
+    /** The sequence number of the newest change; 0 before the first. */
+    readonly sequence: () => number
+  }
+>()("effect-zgossip/services/TupleStore") {}
