@@ -1,0 +1,264 @@
+/**
+ * One node's access to a `MemoryNetwork`. It behaves as the ZeroMQ transport does wherever the contract speaks, so
+ * that one test suite runs over both: nothing here knows ZGP.
+ *
+ * Frames are passed on as they are, not copied: neither side may write into one.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Layer, Result, type Scope } from "effect"
+import type * as Endpoint from "../protocol/Endpoint.ts"
+import {
+  type Connection,
+  type Frames,
+  type Listener,
+  type Peer,
+  type PeerEvent,
+  Transport,
+  type TransportError,
+  type TransportReason
+} from "../services/Transport.ts"
+import { type Acceptor, type Call, type Fabric, transportError } from "./MemoryFabric.ts"
+import { Inbox, Waiter } from "./MemoryInbox.ts"
+import type { Link, Pipe } from "./MemoryPipe.ts"
+import type { MemoryNetwork } from "./MemoryNetwork.ts"
+
+/** Events or messages that one `receive` gives at most, so that a reader gets to its other work. */
+const batchLimit = 512
+
+/**
+ * The transport of one host of the network; without a name it gets one of its own. The name says on which side of a
+ * partition the node is.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (network: MemoryNetwork["Service"], host?: string): Transport["Service"] => {
+  const { fabric } = network
+  const name = host ?? `host-${fabric.nextSerial()}`
+  fabric.hosts.add(name)
+  return Transport.of({
+    bind: (endpoint) => bind(fabric, name, endpoint),
+    connect: (endpoint) => connect(fabric, name, endpoint)
+  })
+}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (network: MemoryNetwork["Service"], host?: string): Layer.Layer<Transport> =>
+  Layer.sync(Transport, () => make(network, host))
+
+type Failure = readonly [tag: TransportReason, detail: string, code?: string]
+
+const closed: Failure = ["Closed", "it was closed on this side"]
+const lost: Failure = ["Lost", "the connection ended", "ECONNRESET"]
+const peerGone: Failure = ["PeerGone", "the peer has left", "EHOSTUNREACH"]
+
+const bind = (
+  fabric: Fabric,
+  host: string,
+  endpoint: Endpoint.Endpoint
+): Effect.Effect<Listener, TransportError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const inbox = new Inbox<PeerEvent>()
+    const peers = new Map<Peer, Call>()
+    let isClosed = false
+    const acceptor: Acceptor = {
+      host,
+      accept: (call) => {
+        const peer = `${call.host}#${fabric.nextSerial()}`
+        peers.set(peer, call)
+        call.up.open(fabric.link(call.host, host), {
+          frame: (frame, pipe) => inbox.push({ _tag: "Received", peer, frames: [frame] }, pipe),
+          end: () => {
+            peers.delete(peer)
+            call.down.writer.wake()
+            inbox.push({ _tag: "Gone", peer })
+          }
+        })
+        call.down.open(fabric.link(host, call.host), call.sink)
+      }
+    }
+    const close = (bound: Endpoint.Endpoint) =>
+      Effect.sync(() => {
+        isClosed = true
+        fabric.unbind(bound)
+        for (const call of peers.values()) {
+          call.up.discard()
+          call.down.end()
+          call.down.writer.wake()
+        }
+        peers.clear()
+        inbox.clear()
+        inbox.waiter.wake()
+      })
+    return Effect.acquireRelease(
+      Effect.suspend(() => Effect.fromResult(fabric.bind(endpoint, acceptor))),
+      close
+    ).pipe(
+      Effect.map((bound) => ({
+        endpoint: bound,
+        receive: receive(
+          inbox,
+          bound,
+          () => (isClosed ? closed : undefined),
+          () => undefined
+        ),
+        send: (peer, messages) =>
+          Effect.suspend(() => {
+            const call = peers.get(peer)
+            if (isClosed || call === undefined) {
+              return Effect.fail(transportError("send", bound, ...(isClosed ? closed : peerGone)))
+            }
+            return send(call.down, messages, bound, () => (isClosed ? closed : peers.has(peer) ? undefined : peerGone))
+          })
+      }))
+    )
+  })
+
+const connect = (
+  fabric: Fabric,
+  host: string,
+  endpoint: Endpoint.Endpoint
+): Effect.Effect<Connection, TransportError, Scope.Scope> =>
+  Effect.suspend(() => {
+    // What libzmq does: an inproc connect does not know whether anybody is there.
+    const handshaken = endpoint._tag === "Inproc" ? Effect.void : handshake(fabric, host, endpoint)
+    return Effect.andThen(
+      handshaken,
+      Effect.suspend(() => open(fabric, host, endpoint))
+    )
+  })
+
+/** One round trip over links that flow. */
+const handshake = (fabric: Fabric, host: string, endpoint: Endpoint.Endpoint): Effect.Effect<void, TransportError> =>
+  Effect.flatMap(Effect.fromResult(fabric.find(endpoint)), (acceptor) => {
+    const there = fabric.link(host, acceptor.host)
+    const back = fabric.link(acceptor.host, host)
+    const roundTrip = Effect.suspend(() => {
+      const delay = there.delay() + back.delay()
+      return delay === 0 ? Effect.void : Effect.sleep(delay)
+    })
+    if (!there.stalled && !back.stalled) return roundTrip
+    return Effect.andThen(flowing([there, back]), roundTrip).pipe(
+      Effect.timeoutOrElse({
+        duration: fabric.handshakeTimeout,
+        orElse: () => Effect.fail(transportError("connect", endpoint, "Unreachable", "no answer in time", "ETIMEDOUT"))
+      })
+    )
+  })
+
+/** Waits until no link is stalled, or one is cut, which the caller then finds. */
+const flowing = (links: ReadonlyArray<Link>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const link = links.find((link) => link.stalled)
+    if (link === undefined || links.some((link) => link.severed)) return Effect.void
+    const waiter = new Waiter()
+    link.handshakes.add(waiter)
+    return waiter
+      .until(() => !link.stalled || link.severed)
+      .pipe(Effect.ensuring(Effect.sync(() => link.handshakes.delete(waiter))), Effect.andThen(flowing(links)))
+  })
+
+const open = (
+  fabric: Fabric,
+  host: string,
+  endpoint: Endpoint.Endpoint
+): Effect.Effect<Connection, TransportError, Scope.Scope> => {
+  const inbox = new Inbox<Frames>()
+  let isClosed = false
+  let isLost = false
+  const call: Call = {
+    host,
+    up: fabric.pipe(),
+    down: fabric.pipe(),
+    sink: {
+      frame: (frame, pipe) => inbox.push([frame], pipe),
+      end: () => {
+        isLost = true
+        call.up.writer.wake()
+        inbox.waiter.wake()
+      }
+    }
+  }
+  const place = Effect.suspend((): Effect.Effect<void, TransportError> => {
+    const found = fabric.find(endpoint)
+    if (Result.isSuccess(found)) {
+      const acceptor = found.success
+      if (fabric.link(host, acceptor.host).severed || fabric.link(acceptor.host, host).severed) {
+        const detail = `there is no way from ${host} to ${acceptor.host}`
+        return Effect.fail(transportError("connect", endpoint, "Unreachable", detail, "EHOSTUNREACH"))
+      }
+      acceptor.accept(call)
+    } else if (endpoint._tag === "Inproc") {
+      fabric.wait(endpoint, call)
+    } else {
+      return Effect.fail(found.failure)
+    }
+    fabric.connections++
+    return Effect.void
+  })
+  const close = Effect.sync(() => {
+    isClosed = true
+    fabric.connections--
+    call.down.discard()
+    if (fabric.hangUp(endpoint, call)) call.up.discard()
+    else call.up.end()
+    call.up.writer.wake()
+    inbox.clear()
+    inbox.waiter.wake()
+  })
+  return Effect.acquireRelease(place, () => close).pipe(
+    Effect.as({
+      endpoint,
+      receive: receive(
+        inbox,
+        endpoint,
+        () => (isClosed ? closed : undefined),
+        () => (isLost ? lost : undefined)
+      ),
+      send: (messages) => send(call.up, messages, endpoint, () => (isClosed ? closed : isLost ? lost : undefined))
+    })
+  )
+}
+
+/** `ended` comes before what is there to read, `drained` after it. */
+const receive = <A>(
+  inbox: Inbox<A>,
+  endpoint: Endpoint.Endpoint,
+  ended: () => Failure | undefined,
+  drained: () => Failure | undefined
+): Effect.Effect<ReadonlyArray<A>, TransportError> => {
+  const ready = () => inbox.size > 0 || ended() !== undefined || drained() !== undefined
+  const step: Effect.Effect<ReadonlyArray<A>, TransportError> = Effect.suspend(() => {
+    const failure = ended() ?? (inbox.size > 0 ? undefined : drained())
+    if (failure !== undefined) return Effect.fail(transportError("receive", endpoint, ...failure))
+    // Taken only by the fiber that gets it: an interrupted wait leaves everything where it is.
+    return inbox.size > 0 ? Effect.succeed(inbox.take(batchLimit)) : Effect.andThen(inbox.waiter.until(ready), step)
+  })
+  return step
+}
+
+const send = (
+  pipe: Pipe,
+  messages: ReadonlyArray<Uint8Array>,
+  endpoint: Endpoint.Endpoint,
+  ended: () => Failure | undefined
+): Effect.Effect<void, TransportError> =>
+  Effect.suspend(() => {
+    let offset = 0
+    const step: Effect.Effect<void, TransportError> = Effect.suspend(() => {
+      const failure = ended()
+      if (failure !== undefined) return Effect.fail(transportError("send", endpoint, ...failure))
+      offset = pipe.write(messages, offset)
+      return offset === messages.length
+        ? Effect.void
+        : Effect.andThen(
+            pipe.writer.until(() => !pipe.full || ended() !== undefined),
+            step
+          )
+    })
+    return step
+  })
