@@ -1,0 +1,237 @@
+/**
+ * Sockets of the `zeromq` package with the habits that keep them from harm: options are set after construction (a
+ * constructor that throws corrupts the heap), every open socket is held by a strong reference (a collected one closes
+ * silently), no send is ever left pending, and monitor events are drained to the end (undrained ones stop the I/O thread
+ * of the whole process). Reading is in `ZmqReader`.
+ *
+ * Nothing here knows endpoints or peers: see `ZmqListener` and `ZmqConnection`.
+ *
+ * @since 0.1.0
+ */
+import { randomBytes } from "node:crypto"
+import { Effect, Exit, Scope } from "effect"
+import * as Zmq from "zeromq"
+import { codeOf } from "./ZmqError.ts"
+
+/** Octets of a notice: long enough that no peer guesses it and forges a departure. */
+const noticeSize = 32
+
+/** How many messages are sent before the event loop turns once. */
+const sendsPerTurn = 256
+
+/** Wait between two looks at a full pipe, in ms: doubles up to the last, so that a peer that stalls costs little. */
+const firstPause = 1
+const longestPause = 32
+
+/**
+ * Options of every socket, in libzmq's units: ms, and messages per peer.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const commonOptions = {
+  linger: 0,
+  sendTimeout: 0, // or a send to a full pipe stays pending and blocks all others
+  sendHighWaterMark: 1000,
+  receiveHighWaterMark: 1000,
+  handshakeInterval: 5_000,
+  heartbeatInterval: 5_000, // a host that vanished without a word is noticed after heartbeatTimeout
+  heartbeatTimeout: 15_000
+} as const
+
+const open = new Set<Zmq.Socket>()
+
+/**
+ * A text that only this process knows. libzmq puts it into the queue of received messages, behind the last one, where
+ * a connection ends.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeNotice = (): Buffer => randomBytes(noticeSize)
+
+/**
+ * Whether a frame is the notice. Most frames have another length, and need no comparison.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isNotice = (frame: Buffer | undefined, notice: Buffer): boolean =>
+  frame?.length === noticeSize && notice.equals(frame)
+
+/**
+ * Routing ids of sockets that only watch whether an inproc listener is there, so that our own listeners do not take
+ * them for peers. Within one process they are as secret as a notice.
+ */
+const watcherPrefix = makeNotice().toString("hex")
+let watchers = 0
+
+/**
+ * A routing id of its own for each watcher.
+ *
+ * @since 0.1.0
+ * @category watchers
+ */
+export const watcherId = (): string => `${watcherPrefix}${++watchers}`
+
+/**
+ * Tells watchers from peers.
+ *
+ * @since 0.1.0
+ * @category watchers
+ */
+export const isWatcher = (routingId: Buffer): boolean =>
+  routingId.length > watcherPrefix.length && routingId.toString("latin1").startsWith(watcherPrefix)
+
+/**
+ * A ROUTER that can be told what to receive when a peer has left (ZMQ_DISCONNECT_MSG, a draft option).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class RouterSocket extends Zmq.Router {
+  set disconnectNotice(notice: Buffer) {
+    this.setStringOption(111, notice)
+  }
+}
+
+/**
+ * A DEALER that can be told what to receive when its connection was lost (ZMQ_HICCUP_MSG, a draft option).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class DealerSocket extends Zmq.Dealer {
+  set hiccupNotice(notice: Buffer) {
+    this.setStringOption(114, notice)
+  }
+}
+
+/**
+ * Creates a socket and sets its options, or throws and leaves nothing behind.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const create = <S extends Zmq.Socket>(Socket: new () => S, options: Partial<S>): S => {
+  const socket = new Socket()
+  try {
+    Object.assign(socket, options)
+  } catch (cause) {
+    socket.close()
+    throw cause
+  }
+  open.add(socket)
+  return socket
+}
+
+/**
+ * Closes a socket. What it has accepted for sending is still flushed for up to `linger` ms, in the background.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const close = (socket: Zmq.Socket, linger: number): void => {
+  open.delete(socket)
+  if (socket.closed) return
+  socket.linger = linger
+  socket.close()
+}
+
+/**
+ * Hands every monitor event of a socket to `listener` until the socket is closed. Must be called before `connect`:
+ * earlier events are lost. Throws where no descriptors are left for the monitor.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const observe = (socket: Zmq.Socket, listener: (event: Zmq.Event) => void): void => {
+  const events = socket.events
+  const drain = async () => {
+    for await (const event of events) {
+      try {
+        listener(event)
+      } catch {
+        // A listener that throws must not end the draining.
+      }
+    }
+  }
+  drain().catch(() => undefined) // the iteration may fail where the socket is closed under it
+}
+
+/**
+ * Sends messages in order through a socket with `sendTimeout` 0. Where the pipe is full it comes back to the same
+ * message after a pause, for as long as it takes; nothing is pending meanwhile, so that other peers of the same socket
+ * get theirs, and an interruption ends it at once.
+ *
+ * `transmit` hands one message to the socket; what it throws or rejects with ends the sending, except EAGAIN.
+ *
+ * @since 0.1.0
+ * @category sending
+ */
+export const sendAll = (
+  messages: ReadonlyArray<Uint8Array>,
+  transmit: (message: Uint8Array) => Promise<void>
+): Effect.Effect<void, unknown> => {
+  const loop = (first: number, pause: number): Effect.Effect<void, unknown> =>
+    Effect.flatMap(push(messages, first, transmit), (next) =>
+      next === messages.length
+        ? Effect.void
+        : Effect.flatMap(Effect.sleep(pause), () =>
+            loop(next, next > first ? firstPause : Math.min(pause * 2, longestPause))
+          )
+    )
+  return Effect.suspend(() => (messages.length === 0 ? Effect.void : loop(0, firstPause)))
+}
+
+/** Sends from the message at `first` on until the pipe is full, and gives the first one that was not sent. */
+const push = (
+  messages: ReadonlyArray<Uint8Array>,
+  first: number,
+  transmit: (message: Uint8Array) => Promise<void>
+): Effect.Effect<number, unknown> =>
+  Effect.callback((resume) => {
+    let wanted = true
+    const run = async () => {
+      let next = first
+      try {
+        for (let message = messages[next]; wanted && message !== undefined; message = messages[next]) {
+          await transmit(message)
+          next++
+          if ((next - first) % sendsPerTurn === 0) await turn()
+        }
+        resume(Effect.succeed(next))
+      } catch (cause) {
+        resume(codeOf(cause) === "EAGAIN" ? Effect.succeed(next) : Effect.fail(cause))
+      }
+    }
+    void run()
+    return Effect.sync(() => {
+      wanted = false
+    })
+  })
+
+/**
+ * Runs `acquire` in a scope of its own below the caller's, and closes it at once where it fails or is interrupted: a
+ * caller that tries again and again within one scope collects nothing.
+ *
+ * @since 0.1.0
+ * @category scopes
+ */
+export const allOrNothing = <A, E, R>(acquire: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      return yield* restore(Scope.provide(acquire, scope)).pipe(
+        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+      )
+    })
+  )
+
+/**
+ * Lets timers and other sockets have their turn.
+ *
+ * @since 0.1.0
+ * @category scheduling
+ */
+export const turn = (): Promise<void> => new Promise((resume) => setImmediate(resume))
