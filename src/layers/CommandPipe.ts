@@ -1,0 +1,98 @@
+/**
+ * The command pipe: a queue of commands, carried out one after the other, and a mailbox of replies and deliveries.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Effect, Queue, Result } from "effect"
+import * as Command from "../protocol/Command.ts"
+import type { CommandPipe, Gossip, GossipError } from "../services/Gossip.ts"
+import type { GossipEngine, Subscriber } from "./GossipEngine.ts"
+import type { Submit } from "./GossipNode.ts"
+
+const capacity = 1000
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function* (gossip: Gossip["Service"], submit: Submit, subscriber: Subscriber) {
+  const commands = yield* Queue.bounded<Command.Command>(capacity)
+  let taken: ReadonlyArray<Command.Reply<GossipError>> = []
+  let next = 0
+
+  const reply = (answer: (engine: GossipEngine) => Command.Reply<GossipError>) =>
+    submit((engine) => engine.reply(subscriber, answer(engine)))
+
+  const carryOut = (command: Command.Command): Effect.Effect<void, GossipError> => {
+    switch (command._tag) {
+      case "Bind":
+        return Effect.asVoid(gossip.bind(command.endpoint))
+      case "Unbind":
+        return gossip.unbind(command.endpoint)
+      case "Port":
+        return reply(({ port }) => ({ _tag: "Port", port }))
+      case "Connect":
+        return gossip.connect(command.endpoint)
+      case "Disconnect":
+        return gossip.disconnect(command.endpoint)
+      case "Publish":
+        return submit((engine) => engine.publish(command.tuple))
+      case "Status":
+        return reply((engine) => ({ _tag: "Status", tuples: engine.status().tuples }))
+      case "Set":
+        return gossip.set(command.path, command.value)
+      case "Verbose":
+        return gossip.set("server/verbose", "1")
+      case "Stop":
+        // From a fiber of its own: this one ends with the node.
+        return Effect.asVoid(Effect.forkDetach(gossip.stop))
+    }
+  }
+
+  yield* Queue.take(commands).pipe(
+    Effect.tap((command) => submit((engine) => engine.traceCommand(command))),
+    Effect.flatMap((command) =>
+      carryOut(command).pipe(Effect.catch((error) => reply(() => ({ _tag: "Failed", command, error }))))
+    ),
+    Effect.andThen(subscriber.room),
+    Effect.forever,
+    Effect.raceFirst(gossip.stopped),
+    // A command may find out first that the node has stopped.
+    Effect.catch(() => Effect.void),
+    Effect.ensuring(Queue.shutdown(commands)),
+    Effect.forkScoped
+  )
+
+  const take: CommandPipe["take"] = Effect.suspend(() => {
+    const reply = taken[next]
+    if (reply !== undefined) {
+      next += 1
+      return Effect.succeed(reply)
+    }
+    return Effect.flatMap(subscriber.take, (replies) => {
+      if (replies.length === 0) return Cause.done()
+      taken = replies
+      next = 0
+      return take
+    })
+  })
+
+  const receive: CommandPipe["receive"] = Effect.flatMap(take, (reply) =>
+    reply._tag === "Failed"
+      ? Effect.andThen(Effect.logWarning(reply.error.message), receive)
+      : Effect.succeed(Command.toStrings(reply))
+  )
+
+  const pipe: CommandPipe = {
+    commands,
+    take,
+    send: (strings) => {
+      const command = Command.fromStrings(strings)
+      return Result.isSuccess(command)
+        ? Effect.asVoid(Queue.offer(commands, command.success))
+        : Effect.fail(command.failure)
+    },
+    receive
+  }
+  return pipe
+})

@@ -1,0 +1,398 @@
+/**
+ * The state of a node and everything that may change it: sessions, remotes, subscribers, the tuple store. Plain and
+ * synchronous; the inbox fiber of `GossipNode` is the only caller. It steps the machines and carries out their actions
+ * on the store and on the mailboxes; sockets, fibers and time are `GossipNode`'s.
+ *
+ * @since 0.1.0
+ */
+import type { Command, Reply } from "../protocol/Command.ts"
+import * as Message from "../protocol/Message.ts"
+import * as Remote from "../protocol/Remote.ts"
+import * as Session from "../protocol/Session.ts"
+import * as Settings from "../protocol/Settings.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
+import * as TupleMap from "../protocol/TupleMap.ts"
+import type { Counters, GossipError, Status } from "../services/Gossip.ts"
+import type { Frames, Peer, PeerEvent } from "../services/Transport.ts"
+import type { TupleStore } from "../services/TupleStore.ts"
+import * as Mailbox from "./Mailbox.ts"
+
+/** A client of one of our listeners. */
+export interface Client {
+  readonly name: string
+  session: Session.State
+  readonly mailbox: Mailbox.Mailbox<Uint8Array>
+}
+
+/** A bound endpoint and its clients. */
+export interface Served {
+  readonly endpoint: string
+  readonly clients: Map<Peer, Client>
+  /** Gives the new client a sender; takes it away. */
+  readonly arrived: (peer: Peer, client: Client) => void
+  readonly left: (peer: Peer) => void
+}
+
+/** An endpoint we connect to, over all its connections. */
+export interface Joined {
+  readonly endpoint: string
+  /** Its number in the tuple map. */
+  readonly link: number
+  remote: Remote.State
+  /** Why there is no connection. */
+  error: string | undefined
+  readonly mailbox: Mailbox.Mailbox<Uint8Array>
+}
+
+/** Somebody in this process who is told of new tuples. */
+export type Subscriber = Mailbox.Mailbox<Reply<GossipError>>
+
+type Link = Client | Joined
+
+/** The counters, while they count. */
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends number ? T[K] : Mutable<T[K]> }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export class GossipEngine {
+  readonly served = new Map<string, Served>()
+  readonly joined = new Map<string, Joined>()
+  readonly subscribers = new Set<Subscriber>()
+  settings: Settings.Settings
+  /** What PORT says. */
+  port = 0
+  readonly counters: Mutable<Counters> = {
+    accepted: 0,
+    duplicates: 0,
+    stale: 0,
+    invalidSent: 0,
+    invalidReceived: 0,
+    repliesDropped: 0,
+    defects: 0,
+    malformed: { Frames: 0, Short: 0, Signature: 0, Version: 0, Id: 0, Length: 0 }
+  }
+  readonly #store: TupleStore["Service"]
+  readonly #touched = new Set<{ wake(): void }>()
+  #links = TupleMap.elsewhere
+  #trace: Array<string> = []
+
+  constructor(store: TupleStore["Service"], settings: Settings.Settings) {
+    this.#store = store
+    this.settings = settings
+  }
+
+  // Input from the network
+
+  /** What the clients of a listener sent. */
+  receivePeers(served: Served, events: ReadonlyArray<PeerEvent>, now: number): void {
+    for (const event of events) {
+      if (event._tag === "Gone") {
+        this.#leave(served, event.peer)
+        continue
+      }
+      const client = served.clients.get(event.peer) ?? this.#arrive(served, event.peer)
+      const message = this.#decode(client.name, event.frames)
+      this.#guard(client.name, () => this.#stepSession(client, { _tag: "Received", message, now }))
+    }
+  }
+
+  /** A connection to a remote is up: what is sent from now on goes there. */
+  up(joined: Joined, now: number): void {
+    joined.error = undefined
+    this.#stepRemote(joined, { _tag: "Up", now, sequence: this.#store.sequence() })
+  }
+
+  down(joined: Joined): void {
+    joined.mailbox.outbox.clear()
+    this.#stepRemote(joined, { _tag: "Down" })
+  }
+
+  /** What a remote sent. */
+  receiveRemote(joined: Joined, messages: ReadonlyArray<Frames>, now: number): void {
+    for (const frames of messages) {
+      const message = this.#decode(joined.endpoint, frames)
+      if (message._tag === "Invalid") this.counters.invalidReceived += 1
+      const sequence = this.#store.sequence()
+      this.#guard(joined.endpoint, () => this.#stepRemote(joined, { _tag: "Received", message, now, sequence }))
+    }
+  }
+
+  /** A listener is bound. */
+  serve(served: Served): void {
+    this.served.set(served.endpoint, served)
+  }
+
+  unserve(served: Served): void {
+    if (this.served.get(served.endpoint) === served) this.served.delete(served.endpoint)
+  }
+
+  /** An endpoint to connect to; the machine starts disconnected. */
+  join(endpoint: string): Joined {
+    const joined = {
+      endpoint,
+      link: ++this.#links,
+      remote: Remote.start,
+      error: undefined,
+      mailbox: Mailbox.ofFrames(this.#store)
+    }
+    this.joined.set(endpoint, joined)
+    return joined
+  }
+
+  // Input from the application
+
+  publish(tuple: Tuple): void {
+    this.#accept(tuple, undefined)
+  }
+
+  subscribe(): Subscriber {
+    const subscriber = Mailbox.ofReplies(this.#store)
+    this.subscribers.add(subscriber)
+    return subscriber
+  }
+
+  unsubscribe(subscriber: Subscriber): void {
+    this.subscribers.delete(subscriber)
+    subscriber.close()
+  }
+
+  /** Answers a command in the order of the deliveries. */
+  reply(subscriber: Subscriber, reply: Reply<GossipError>): void {
+    if (!subscriber.outbox.push(reply)) this.counters.repliesDropped += 1
+    this.#touched.add(subscriber)
+  }
+
+  traceCommand(command: Command): void {
+    this.#note(() => `command ${command._tag}`)
+  }
+
+  status(): Status {
+    return {
+      tuples: this.#store.size(),
+      listeners: Array.from(this.served.values(), ({ clients, endpoint }) => ({
+        endpoint,
+        peers: clients.size,
+        members: Array.from(clients.values()).filter(({ session }) => session._tag === "Connected").length
+      })),
+      remotes: Array.from(this.joined.values(), ({ endpoint, error, remote }) => ({
+        endpoint,
+        state: remote._tag,
+        error
+      })),
+      counters: { ...this.counters, malformed: { ...this.counters.malformed } }
+    }
+  }
+
+  // Time
+
+  tick(now: number): void {
+    for (const { clients } of this.served.values()) {
+      for (const client of clients.values()) {
+        const timeout = this.settings.serverTimeout
+        this.#guard(client.name, () => this.#stepSession(client, { _tag: "Tick", now, timeout }))
+      }
+    }
+    for (const joined of this.joined.values()) {
+      const { isEmpty: idle, late } = joined.mailbox.outbox
+      const sequence = this.#store.sequence()
+      this.#guard(joined.endpoint, () => this.#stepRemote(joined, { _tag: "Tick", now, sequence, idle, late }))
+    }
+  }
+
+  /** When the next tick is due, in milliseconds; infinity where none is. */
+  deadline(): number {
+    let due = Number.POSITIVE_INFINITY
+    for (const { remote } of this.joined.values()) due = Math.min(due, Remote.deadline(remote) ?? due)
+    const timeout = this.settings.serverTimeout
+    if (timeout === undefined || timeout === 0) return due
+    for (const { clients } of this.served.values()) {
+      for (const { session } of clients.values()) due = Math.min(due, Session.deadline(session, timeout) ?? due)
+    }
+    return due
+  }
+
+  // Output
+
+  /** Wakes the readers of all mailboxes that got something since the last flush. */
+  flush(): void {
+    for (const mailbox of this.#touched) mailbox.wake()
+    this.#touched.clear()
+  }
+
+  /** The trace since the last call; empty unless `verbose` is set. */
+  takeTrace(): ReadonlyArray<string> {
+    if (this.#trace.length === 0) return this.#trace
+    const trace = this.#trace
+    this.#trace = []
+    return trace
+  }
+
+  // Machines and their actions
+
+  #stepSession(client: Client, input: Session.Input): void {
+    const before = client.session
+    const { actions, state } = Session.step(before, input)
+    client.session = state
+    if (input._tag === "Received") this.#noteStep(client.name, before._tag, input.message, state._tag)
+    else if (before._tag !== state._tag) this.#note(() => `${client.name}: ${before._tag} -> ${state._tag}, timed out`)
+    for (const action of actions) {
+      switch (action._tag) {
+        case "Accept":
+          this.#accept(action.tuple, client)
+          break
+        case "Send":
+          if (action.message._tag === "Invalid") this.counters.invalidSent += 1
+          this.#send(client, action.message)
+          break
+        case "Dump":
+          // What waits is in the dump too; a peer that says HELLO again and again has at most so many waiting.
+          if (!client.mailbox.outbox.hasRoom) client.mailbox.outbox.forget()
+          this.#pour(client, { upTo: this.#store.sequence() })
+          break
+        case "Tell":
+          break // by #accept
+      }
+    }
+  }
+
+  #stepRemote(joined: Joined, input: Remote.Input): void {
+    const before = joined.remote
+    const timing = { pingInterval: Settings.pingInterval(this.settings), timeout: this.settings.remoteTimeout }
+    const { actions, state } = Remote.step(before, input, timing)
+    joined.remote = state
+    if (input._tag === "Received") this.#noteStep(joined.endpoint, before._tag, input.message, state._tag)
+    else if (before._tag !== state._tag) this.#note(() => `${joined.endpoint}: ${before._tag} -> ${state._tag}`)
+    for (const action of actions) {
+      switch (action._tag) {
+        case "Accept": {
+          const { synced, tuple } = action
+          this.#accept(tuple, joined, synced === undefined ? undefined : { link: joined.link, synced })
+          break
+        }
+        case "Send":
+          this.#send(joined, action.message)
+          break
+        case "ReplayNews":
+          this.#pour(joined, { upTo: action.upTo, unknownTo: { link: joined.link, synced: action.synced } })
+          break
+        case "ReplayLost": {
+          const { dumped, synced, upTo } = action
+          this.#pour(joined, { upTo, knownTo: { link: joined.link, synced }, except: dumped })
+          break
+        }
+        case "Forget":
+          joined.mailbox.outbox.forget()
+          break
+        case "Tell":
+          break // by #accept
+      }
+    }
+  }
+
+  /** Merges a tuple, and tells everybody but its origin if it is new. */
+  #accept(tuple: Tuple, origin: Link | undefined, known?: TupleMap.Known): void {
+    const link = origin !== undefined && "link" in origin ? origin.link : TupleMap.elsewhere
+    switch (this.#store.merge(tuple, link, known)) {
+      case "Duplicate":
+        this.counters.duplicates += 1
+        return
+      case "Stale":
+        this.counters.stale += 1
+        return
+      case "Accepted":
+        this.counters.accepted += 1
+    }
+    const frame = Message.encode(Message.publish(tuple))
+    for (const { clients } of this.served.values()) {
+      for (const client of clients.values()) {
+        if (client !== origin && tells(Session.step(client.session, accepted).actions)) this.#tell(client, tuple, frame)
+      }
+    }
+    for (const joined of this.joined.values()) {
+      // Told of new tuples in every state but Disconnected; the times play no part in it.
+      if (joined !== origin && tells(Remote.step(joined.remote, accepted, noTiming).actions)) {
+        this.#tell(joined, tuple, frame)
+      }
+    }
+    const delivery = { _tag: "Deliver", tuple } as const
+    for (const subscriber of this.subscribers) {
+      subscriber.outbox.put(tuple.keyOctets, delivery)
+      this.#touched.add(subscriber)
+    }
+  }
+
+  #tell(link: Link, tuple: Tuple, frame: Uint8Array): void {
+    link.mailbox.outbox.put(tuple.keyOctets, frame)
+    this.#touched.add(link.mailbox)
+  }
+
+  #send(link: Link, message: Message.Message): void {
+    if (!link.mailbox.outbox.push(Message.encode(message))) this.counters.repliesDropped += 1
+    this.#touched.add(link.mailbox)
+  }
+
+  #pour(link: Link, range: TupleMap.Range): void {
+    link.mailbox.outbox.pour(encodeAll(this.#store.read(range)))
+    this.#touched.add(link.mailbox)
+  }
+
+  #arrive(served: Served, peer: Peer): Client {
+    const client: Client = {
+      name: `${served.endpoint} client ${peer}`,
+      session: Session.start,
+      mailbox: Mailbox.ofFrames(this.#store)
+    }
+    served.clients.set(peer, client)
+    served.arrived(peer, client)
+    return client
+  }
+
+  #leave(served: Served, peer: Peer): void {
+    const client = served.clients.get(peer)
+    if (client === undefined) return
+    served.clients.delete(peer)
+    client.mailbox.outbox.clear()
+    served.left(peer)
+    this.#note(() => `${client.name}: gone`)
+  }
+
+  #decode(name: string, frames: Frames): Message.Message | Message.Malformed {
+    const message = Message.decode(frames)
+    if (message._tag === "Malformed") {
+      this.counters.malformed[message.reason] += 1
+      this.#note(() => `${name}: malformed, ${message.reason}`)
+    }
+    return message
+  }
+
+  /** A fault of ours is counted, and costs the one input that brought it out. */
+  #guard(name: string, run: () => void): void {
+    try {
+      run()
+    } catch (defect) {
+      this.counters.defects += 1
+      this.#trace.push(`${name}: a defect, and what brought it out is dropped: ${String(defect)}`)
+    }
+  }
+
+  #noteStep(name: string, before: string, message: Message.Message | Message.Malformed, after: string): void {
+    this.#note(() => `${name}: ${before} + ${message._tag.toUpperCase()} -> ${after}`)
+  }
+
+  #note(line: () => string): void {
+    if (this.settings.verbose) this.#trace.push(line())
+  }
+}
+
+const accepted = { _tag: "Accepted" } as const
+const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0 }
+
+const tells = (actions: ReadonlyArray<Session.Action | Remote.Action>): boolean => actions[0]?._tag === "Tell"
+
+function* encodeAll(tuples: Iterator<Tuple, void>): Generator<Uint8Array, void> {
+  for (let next = tuples.next(); next.done !== true; next = tuples.next()) {
+    yield Message.encode(Message.publish(next.value))
+  }
+}

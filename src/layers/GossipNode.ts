@@ -1,0 +1,274 @@
+/**
+ * The node: a `GossipEngine` with sockets, fibers and time around it.
+ *
+ * - One inbox queue, and one fiber that owns the engine and drains the inbox in batches: network input, commands,
+ *   ticks. Nothing else changes the state.
+ * - A fiber for each listener and each remote (`NodeLinks`) reads one batch, puts it into the inbox and waits until it
+ *   was worked off before it reads the next: what a peer sends faster than the node works waits in its socket.
+ * - A fiber for each peer takes from its mailbox and sends.
+ *
+ * @since 0.1.0
+ */
+import {
+  Cause,
+  Clock,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  FiberHandle,
+  Layer,
+  Option,
+  Queue,
+  Result,
+  Scope,
+  Stream
+} from "effect"
+import * as Endpoint from "../protocol/Endpoint.ts"
+import * as Octets from "../protocol/Octets.ts"
+import * as Tuple from "../protocol/Tuple.ts"
+import { Gossip, GossipError, stoppedError } from "../services/Gossip.ts"
+import { GossipConfig } from "../services/GossipConfig.ts"
+import { Transport } from "../services/Transport.ts"
+import { TupleStore } from "../services/TupleStore.ts"
+import * as CommandPipe from "./CommandPipe.ts"
+import { GossipEngine } from "./GossipEngine.ts"
+import type { Subscriber } from "./GossipEngine.ts"
+import * as NodeLinks from "./NodeLinks.ts"
+
+/** Inputs that wait; then commands wait too. Each link has at most one batch among them. */
+const inboxCapacity = 1024
+
+/** Inputs worked off before anybody gets to send or to be answered. */
+const batchCapacity = 64
+
+/** A burst of publishes is worked off in pieces of this many, so that peers are answered in between. */
+const publishChunk = 512
+
+/** A step of the engine, and how to tell who waits for it what came of it. */
+interface Input {
+  readonly run: (now: number) => void
+  /** With what came of the batch: it was committed, or a fault of ours ended it. */
+  readonly settle: (batch: Exit.Exit<void>) => void
+}
+
+/**
+ * Hands a step to the inbox fiber and waits until it was carried out, and what it accepted was committed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Submit = <A>(run: (engine: GossipEngine, now: number) => A) => Effect.Effect<A, GossipError>
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const transport = yield* Transport
+  const store = yield* TupleStore
+  const config = yield* GossipConfig
+
+  const engine = new GossipEngine(store, yield* config.get)
+  const inbox = yield* Queue.bounded<Input, Cause.Done>(inboxCapacity)
+  const stopped = yield* Deferred.make<void>()
+  const scope = yield* Scope.make()
+  const timer = yield* FiberHandle.make<void>().pipe(Scope.provide(scope))
+
+  const submit: Submit = <A>(run: (engine: GossipEngine, now: number) => A) =>
+    Effect.flatMap(Deferred.make<A, GossipError>(), (done) => {
+      let exit: Exit.Exit<A, GossipError> = Exit.fail(stoppedError)
+      const input: Input = {
+        run: (now) => {
+          try {
+            exit = Exit.succeed(run(engine, now))
+          } catch (defect) {
+            exit = Exit.die(defect)
+          }
+        },
+        settle: (batch) => void Deferred.doneUnsafe(done, Exit.isSuccess(batch) ? exit : Exit.failCause(batch.cause))
+      }
+      return Effect.flatMap(Queue.offer(inbox, input), (taken) =>
+        taken ? Deferred.await(done) : Effect.fail(stoppedError)
+      )
+    })
+
+  // The timer sleeps until the engine's next deadline, or an earlier one that came up meanwhile.
+  // In whole milliseconds: one that ends a fraction early would start again, and again, until the fraction has gone by.
+  let armed = Number.POSITIVE_INFINITY
+  const arm = (now: number) => {
+    const due = engine.deadline()
+    if (due >= armed) return Effect.void
+    armed = due
+    const tick = Effect.andThen(Effect.sleep(Math.max(0, Math.ceil(due - now))), Queue.offer(inbox, ticking))
+    return Effect.asVoid(FiberHandle.run(timer, Effect.asVoid(tick)))
+  }
+  const ticking: Input = {
+    run: (now) => {
+      armed = Number.POSITIVE_INFINITY
+      engine.tick(now)
+    },
+    settle: () => {}
+  }
+
+  /** Works off what waited in the inbox: one Effect for a batch, none for a message. */
+  const work = (inputs: ReadonlyArray<Input>) =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      engine.settings = yield* config.get
+      for (const input of inputs) input.run(now)
+      yield* Effect.catchCause(store.commit, (cause) => Effect.logError("the store could not commit", cause))
+      engine.flush()
+      return now
+    }).pipe(
+      Effect.onExit((batch) => Effect.sync(() => inputs.forEach(({ settle }) => settle(Exit.asVoid(batch))))),
+      Effect.flatMap((now) => {
+        const trace = engine.takeTrace()
+        if (trace.length === 0) return arm(now)
+        return Effect.andThen(
+          Effect.forEach(trace, (line) => Effect.logInfo(line), { discard: true }),
+          arm(now)
+        )
+      })
+    )
+
+  const guarded =
+    (name: string) =>
+    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.tapCause(self, (cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(`${name} failed, and goes on`, cause)
+      )
+
+  const links = yield* NodeLinks.make(submit, transport).pipe(Scope.provide(scope))
+
+  // Ends with the inbox, which `stop` ends, so that everybody who put something into it gets an answer.
+  const worker = yield* Queue.takeBetween(inbox, 1, batchCapacity).pipe(
+    Effect.flatMap((inputs) =>
+      work(inputs).pipe(
+        guarded("the inbox"),
+        Effect.catchCause(() => Effect.void)
+      )
+    ),
+    Effect.forever,
+    Effect.ignore,
+    Effect.forkDetach
+  )
+
+  // A changed setting may bring a deadline forward.
+  yield* config.changes.pipe(
+    Stream.drop(1),
+    Stream.runForEach(() => submit(() => {})),
+    guarded("the configuration"),
+    Effect.forkIn(scope)
+  )
+
+  let stopping = false
+  const stop = Effect.uninterruptible(
+    Effect.gen(function* () {
+      if (stopping) return yield* Deferred.await(stopped)
+      stopping = true
+      // Sockets first, so that nothing comes in any more; then the inbox.
+      yield* links.close
+      yield* Scope.close(scope, Exit.void)
+      yield* Queue.end(inbox)
+      yield* Fiber.await(worker)
+      for (const subscriber of engine.subscribers) engine.unsubscribe(subscriber)
+      Deferred.doneUnsafe(stopped, Exit.void)
+    })
+  )
+  yield* Effect.addFinalizer(() => stop)
+
+  const subscriber = Effect.acquireRelease(
+    submit((engine) => engine.subscribe()),
+    (subscriber) => Effect.ignore(submit((engine) => engine.unsubscribe(subscriber)))
+  )
+
+  const subscribe = Effect.map(subscriber, deliveriesOf)
+
+  const running = Effect.suspend(() => (stopping ? Effect.fail(stoppedError) : Effect.void))
+
+  const parsed = (
+    operation: string,
+    endpoint: string,
+    result: Result.Result<Endpoint.Endpoint, Endpoint.EndpointError>
+  ) =>
+    Effect.andThen(
+      running,
+      Result.isSuccess(result)
+        ? Effect.succeed(result.success)
+        : Effect.fail(
+            new GossipError({ operation, endpoint, reason: { _tag: "InvalidEndpoint", detail: result.failure.detail } })
+          )
+    )
+
+  const publishAll = (tuples: ReadonlyArray<Tuple.Tuple>) =>
+    Effect.gen(function* () {
+      for (let start = 0; start < tuples.length; start += publishChunk) {
+        const chunk = tuples.slice(start, start + publishChunk)
+        yield* submit((engine) => chunk.forEach((tuple) => engine.publish(tuple)))
+      }
+    })
+
+  const gossip: Gossip["Service"] = {
+    bind: (endpoint) =>
+      parsed("bind", endpoint, Endpoint.parseBind(endpoint)).pipe(
+        Effect.flatMap(links.bind),
+        Effect.tapError(() => Effect.ignore(submit((engine) => void (engine.port = -1))))
+      ),
+    unbind: (endpoint) => Effect.flatMap(parsed("unbind", endpoint, Endpoint.parseBind(endpoint)), links.unbind),
+    port: submit((engine) => engine.port),
+    connect: (endpoint) => Effect.flatMap(parsed("connect", endpoint, Endpoint.parseConnect(endpoint)), links.connect),
+    disconnect: (endpoint) =>
+      Effect.flatMap(parsed("disconnect", endpoint, Endpoint.parseConnect(endpoint)), links.disconnect),
+    publish: (key, value) => {
+      const tuple = Tuple.make(key, value)
+      return Result.isSuccess(tuple)
+        ? submit((engine) => engine.publish(tuple.success))
+        : Effect.fail(tooLong(tuple.failure))
+    },
+    publishAll: (tuples) => {
+      const made = Result.all(Array.from(tuples, ([key, value]) => Tuple.make(key, value)))
+      return Result.isSuccess(made) ? publishAll(made.success) : Effect.fail(tooLong(made.failure))
+    },
+    get: (key) => submit(() => Option.fromUndefinedOr(store.get(Octets.from(key)))),
+    entries: submit(() => Array.from({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })),
+    status: submit((engine) => engine.status()),
+    set: (path, value) =>
+      Effect.andThen(running, config.set(path, value)).pipe(
+        Effect.catchTag("SettingError", ({ detail }) =>
+          Effect.fail(new GossipError({ operation: `set ${path}`, reason: { _tag: "InvalidSetting", detail } }))
+        ),
+        Effect.andThen(submit(() => {}))
+      ),
+    deliveries: Stream.unwrap(Effect.orElseSucceed(subscribe, () => Stream.empty)),
+    subscribe,
+    pipe: Effect.suspend(() =>
+      Effect.flatMap(subscriber, (subscriber) => CommandPipe.make(gossip, submit, subscriber))
+    ),
+    stop,
+    stopped: Deferred.await(stopped)
+  }
+  return gossip
+})
+
+/**
+ * A node over the given transport, store and configuration. Closing it closes everything it opened, and waits.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Gossip, never, Transport | TupleStore | GossipConfig> = Layer.effect(Gossip, make)
+
+const tooLong = (error: Tuple.TupleTooLong): GossipError =>
+  new GossipError({ operation: "publish", reason: { _tag: "TupleTooLong", detail: error.message } })
+
+/** The deliveries among what a subscriber is told, in chunks; they end when its mailbox is closed. */
+const deliveriesOf = (subscriber: Subscriber): Stream.Stream<Tuple.Tuple> =>
+  Stream.fromPull(
+    Effect.succeed(
+      Effect.flatMap(subscriber.take, (replies) => {
+        const [first, ...rest] = replies.flatMap((reply) => (reply._tag === "Deliver" ? [reply.tuple] : []))
+        return first === undefined ? Cause.done() : Effect.succeed([first, ...rest] as const)
+      })
+    )
+  )

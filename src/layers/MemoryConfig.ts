@@ -1,0 +1,30 @@
+/**
+ * Settings given by the program, changed by SET.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Layer, Result, SubscriptionRef } from "effect"
+import * as Settings from "../protocol/Settings.ts"
+import { GossipConfig } from "../services/GossipConfig.ts"
+
+/**
+ * The defaults, save what is given.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (settings: Partial<Settings.Settings> = {}): Layer.Layer<GossipConfig> =>
+  Layer.effect(
+    GossipConfig,
+    Effect.map(SubscriptionRef.make<Settings.Settings>({ ...Settings.defaults, ...settings }), (ref) =>
+      GossipConfig.of({
+        get: SubscriptionRef.get(ref),
+        set: (path, value) =>
+          SubscriptionRef.updateEffect(ref, (current) => {
+            const changed = Settings.set(current, path, value)
+            return Result.isSuccess(changed) ? Effect.succeed(changed.success) : Effect.fail(changed.failure)
+          }),
+        changes: SubscriptionRef.changes(ref)
+      })
+    )
+  )

@@ -1,0 +1,24 @@
+/**
+ * The tuples in memory, and nowhere else.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Layer } from "effect"
+import * as TupleMap from "../protocol/TupleMap.ts"
+import { TupleStore } from "../services/TupleStore.ts"
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<TupleStore> = Layer.sync(TupleStore, () => {
+  const map = TupleMap.make()
+  return TupleStore.of({
+    merge: (tuple, link, known) => TupleMap.merge(map, tuple, link, known),
+    commit: Effect.void,
+    get: (key) => map.entries.get(key)?.tuple,
+    read: (range) => TupleMap.read(map, range),
+    size: () => map.entries.size,
+    sequence: () => map.sequence
+  })
+})
