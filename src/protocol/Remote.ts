@@ -7,7 +7,7 @@
  *     any other      disconnected           -                                          Disconnected
  *     Joining        PUBLISH                Accept, unless we have news of the key     Joining
  *     Joining        PONG: dump complete    Replay what the dump should have had       Connected
- *     Joining        no PONG for long       the same                                   Connected
+ *     Joining        no PONG ever, long     the same                                   Connected
  *     Joining        INVALID to HELLO       PING, HELLO, PING, Replay news, PING;      Joining
  *                                           then not before the next PING is due
  *     Joining        INVALID to older       -                                          Joining
@@ -31,7 +31,8 @@
  * Doubt: a server forgets a client that it does not hear for its timeout, tells nobody, and goes on answering PING. So
  * where one PING was answered longer than that after the one before it was sent (the network, the server or this process
  * was held up), only a PUBLISH that follows proves that we were not forgotten. Else there is one sure way back, HELLO. If
- * it is refused, we were not forgotten, and are now; the next one is not refused.
+ * it is refused, we were not forgotten, and are now; the next one is not refused. A PONG that is late because of what
+ * the server said before it, as at the end of a long dump, casts no doubt: there was no silence.
  *
  * @since 0.1.0
  */
@@ -53,19 +54,31 @@ export interface Timing {
 /** One connection. */
 interface Link {
   readonly synced: number
+  /** It has answered a PING, on this connection or an earlier one. */
+  readonly answers: boolean
   /** PINGs sent and PONGs received. */
   readonly pings: number
   readonly pongs: number
   /** When the next PING is due. */
   readonly pingAt: number
-  /** When the PINGs were sent that are not answered, the oldest first; no more than {@link maxOpen}. */
-  readonly open: ReadonlyArray<number>
+  /** The PINGs that are not answered, the oldest first; of more than {@link maxOpen}, not all. */
+  readonly open: ReadonlyArray<Ping>
   /** When the last PING that was answered was sent, or HELLO. */
   readonly answered: number
+  /** When something was heard last. */
+  readonly heardAt: number
+  /** When the last silence ended: more than half the timeout without a word of the server. */
+  readonly brokenAt: number
   /** The server may have forgotten us. */
   readonly doubted: boolean
   /** When HELLO was last said out of doubt. */
   readonly doubtedAt: number
+}
+
+/** The PING that PONG number `pong` answers, and when it was sent. */
+interface Ping {
+  readonly pong: number
+  readonly at: number
 }
 
 /** What the server has seen of our map once the PONG number `pong` is here. */
@@ -79,14 +92,12 @@ interface Fence {
  * @category models
  */
 export type State =
-  | { readonly _tag: "Disconnected"; readonly synced: number }
+  | { readonly _tag: "Disconnected"; readonly synced: number; readonly answers: boolean }
   | (Link & {
       readonly _tag: "Joining"
       /** HELLOs said since the link was last in order. */
       readonly attempt: number
       readonly refused: boolean
-      /** When something was heard last. */
-      readonly heardAt: number
       /** An INVALID that comes before this PONG answers what was sent before HELLO. */
       readonly helloPong: number
       /** The dump ends at this PONG. */
@@ -165,9 +176,9 @@ export interface Step {
  * @since 0.1.0
  * @category constructors
  */
-export const start: State = { _tag: "Disconnected", synced: 0 }
+export const start: State = { _tag: "Disconnected", synced: 0, answers: false }
 
-/** In server timeouts: how long a server may be silent before its dump is taken for complete. */
+/** In server timeouts: how long a server that never answered a PING may be silent before its dump is taken for complete. */
 const patience = 10
 
 /** In server timeouts: how long after a HELLO out of doubt the next one has to wait. Each may cost a dump. */
@@ -187,25 +198,27 @@ const ping: Action = { _tag: "Send", message: Message.ping }
  * @category stepping
  */
 export const step = (state: State, input: Input, timing: Timing): Step => {
-  if (input._tag === "Up") return connected(state.synced, input, timing)
-  if (input._tag === "Down") return stay({ _tag: "Disconnected", synced: state.synced })
+  if (input._tag === "Up") return connected(state, input, timing)
+  if (input._tag === "Down") return stay({ _tag: "Disconnected", synced: state.synced, answers: state.answers })
   if (state._tag === "Disconnected") return stay(state)
   switch (input._tag) {
     case "Accepted":
       return { state, actions: state._tag === "Joining" && state.replay === undefined ? none : tell }
     case "Tick":
       return tick(state, input, timing)
-    case "Received":
+    case "Received": {
+      const live = heard(state, input.now, timing)
       switch (input.message._tag) {
         case "Publish":
-          return publish(state, input.message.tuple, input.now)
+          return publish(live, input.message.tuple)
         case "Pong":
-          return pong(state, input, timing)
+          return pong(live, input, timing)
         case "Invalid":
-          return invalid(state, input, timing)
+          return invalid(live, input, timing)
         default:
-          return stay(state)
+          return stay(live)
       }
+    }
   }
 }
 
@@ -229,20 +242,25 @@ interface Moment {
 const stay = (state: State): Step => ({ state, actions: none })
 
 /** HELLO is the first message of a connection. The server does not know us: the news can follow at once. */
-const connected = (synced: number, { now, sequence }: Moment, timing: Timing): Step => ({
+const connected = ({ answers, synced }: State, { now, sequence }: Moment, timing: Timing): Step => ({
   state: {
     _tag: "Joining",
     synced,
+    answers,
     pings: 2,
     pongs: 0,
     pingAt: now + timing.pingInterval,
-    open: [now, now],
+    open: [
+      { pong: 1, at: now },
+      { pong: 2, at: now }
+    ],
     answered: now,
+    heardAt: now,
+    brokenAt: now,
     doubted: false,
     doubtedAt: Number.NEGATIVE_INFINITY,
     attempt: 1,
     refused: false,
-    heardAt: now,
     helloPong: 0,
     dumpPong: 1,
     replay: { pong: 2, sequence },
@@ -255,21 +273,24 @@ const connected = (synced: number, { now, sequence }: Moment, timing: Timing): S
  * HELLO once more. Where it may be refused the news wait until it was not, or each of them would be refused as well.
  */
 const rejoin = (link: Live, attempt: number, certain: boolean, { now, sequence }: Moment, timing: Timing): Step => {
-  const { doubted, doubtedAt, pings, pongs, synced } = link
+  const { answers, brokenAt, doubted, doubtedAt, heardAt, open, pings, pongs, synced } = link
   return {
     state: {
       _tag: "Joining",
       synced,
+      answers,
       pings: pings + (certain ? 3 : 2),
       pongs,
       pingAt: now + timing.pingInterval,
-      open: [...link.open, now, now, ...(certain ? [now] : [])],
+      // The time of these PINGs is that of HELLO, which `answered` has.
+      open,
       answered: now,
+      heardAt,
+      brokenAt,
       doubted: false,
       doubtedAt: doubted ? now : doubtedAt,
       attempt,
       refused: false,
-      heardAt: now,
       helloPong: pings + 1,
       dumpPong: pings + 2,
       replay: certain ? { pong: pings + 3, sequence } : undefined,
@@ -288,11 +309,14 @@ const joined = (state: Joining, { now, sequence }: Moment): Step => {
   const connected: Connected = {
     _tag: "Connected",
     synced,
+    answers: state.answers,
     pings: state.pings,
     pongs: state.pongs,
     pingAt: state.pingAt,
     open: state.open,
     answered: state.answered,
+    heardAt: state.heardAt,
+    brokenAt: state.brokenAt,
     doubted: state.doubted,
     doubtedAt: state.doubtedAt,
     fence: replay
@@ -305,27 +329,39 @@ const joined = (state: Joining, { now, sequence }: Moment): Step => {
   }
 }
 
-const ask = <L extends Link>(link: L, now: number): L => ({
-  ...link,
-  pings: link.pings + 1,
-  open: link.open.length < maxOpen ? [...link.open, now] : link.open
-})
+const ask = <L extends Link>(link: L, now: number): L => {
+  const { open } = link
+  const pings = link.pings + 1
+  return { ...link, pings, open: open.length < maxOpen ? [...open, { pong: pings, at: now }] : open }
+}
 
-const publish = (state: Live, tuple: Tuple, now: number): Step => {
+const heard = (state: Live, now: number, timing: Timing): Live => {
+  if (now === state.heardAt) return state
+  return { ...state, heardAt: now, brokenAt: now - state.heardAt > timing.timeout / 2 ? now : state.brokenAt }
+}
+
+const publish = (state: Live, tuple: Tuple): Step => {
   if (state._tag === "Joining") {
     state.dumped.add(tuple.keyOctets)
-    return { state: { ...state, heardAt: now }, actions: [{ _tag: "Accept", tuple, synced: state.synced }] }
+    return { state, actions: [{ _tag: "Accept", tuple, synced: state.synced }] }
   }
   return { state: state.doubted ? { ...state, doubted: false } : state, actions: [{ _tag: "Accept", tuple }] }
 }
 
 const pong = (live: Live, moment: Moment, timing: Timing): Step => {
   const { now } = moment
-  const [answered = live.answered, ...open] = live.open
-  const late = now - live.answered > timing.timeout
-  const state = { ...live, pongs: live.pongs + 1, open, answered: Math.max(answered, live.answered) }
+  const pongs = live.pongs + 1
+  const answered = live.open[0]?.pong === pongs ? live.open[0] : undefined
+  const late = now - live.answered > timing.timeout && live.brokenAt > live.answered
+  const state = {
+    ...live,
+    answers: true,
+    pongs,
+    open: answered === undefined ? live.open : live.open.slice(1),
+    answered: Math.max(answered?.at ?? live.answered, live.answered)
+  }
   if (state._tag === "Joining") {
-    const next = { ...state, heardAt: now, doubted: state.doubted || late }
+    const next = { ...state, doubted: state.doubted || late }
     return next.pongs >= next.dumpPong && !next.refused ? joined(next, moment) : stay(next)
   }
   if (state.doubted && now - state.doubtedAt > spacing * timing.timeout) return rejoin(state, 1, false, moment, timing)
@@ -351,7 +387,7 @@ const tick = (live: Live, input: Extract<Input, { readonly _tag: "Tick" }>, timi
   const state: Live = { ...live, pingAt: now + timing.pingInterval }
   if (state._tag === "Joining") {
     if (state.refused) return rejoin(state, state.attempt + 1, false, input, timing)
-    if (now - state.heardAt > patience * timing.timeout) return joined(state, input)
+    if (!state.answers && now - state.heardAt > patience * timing.timeout) return joined(state, input)
   }
   // A peer that does not read would get them all at once.
   if (!idle && state.open.length >= maxOpen) return stay(state)

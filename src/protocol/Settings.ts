@@ -6,7 +6,7 @@
  * | `server/timeout`       | milliseconds | a client lives as long as its connection         | at once, for all      |
  * | `server/verbose`       | 0 or 1       | 0                                                | at once               |
  * | `remote/timeout`       | milliseconds | 1000: the `server/timeout` of CZMQ's servers     | with the next PING    |
- * | `remote/ping-interval` | milliseconds | a quarter of `remote/timeout`                    | with the next PING    |
+ * | `remote/ping-interval` | milliseconds | a quarter of `remote/timeout`; at most a half    | with the next PING    |
  *
  * @since 0.1.0
  */
@@ -81,11 +81,16 @@ export const set = (settings: Settings, path: string, value: string): Result.Res
 }
 
 /**
+ * The time between two PINGs: as set, and short enough that one that is late does not cost the membership.
+ *
  * @since 0.1.0
  * @category getters
  */
 export const pingInterval = (settings: Settings): number =>
-  settings.pingInterval ?? Math.max(1, Math.floor(settings.remoteTimeout / 4))
+  Math.max(
+    1,
+    Math.min(settings.pingInterval ?? Math.floor(settings.remoteTimeout / 4), Math.floor(settings.remoteTimeout / 2))
+  )
 
 const paths = ["server/timeout", "server/verbose", "remote/timeout", "remote/ping-interval"]
 

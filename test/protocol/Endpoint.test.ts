@@ -72,6 +72,7 @@ const bad: ReadonlyArray<readonly [text: string, detail: string | RegExp]> = [
   ["tcp://::1", /is not a host/],
   ["tcp://[::1:5670", /is not a host/],
   ["tcp://[localhost]:5670", '"[localhost]" is not a host; an IPv6 address goes in brackets'],
+  ["tcp://[cafe]:5670", /is not a host/],
   ["tcp://127.0.0.1 :5670", /is not a host/],
   ["tcp://a/b:5670", /is not a host/],
   ["tcp://**:5670", /is not a host/],

@@ -88,6 +88,7 @@ describe("malformed", () => {
     ["key length beyond the frame", "Short", ["AA A0 02 01 FF 6B 65 79"]],
     ["key that takes the value's length", "Short", ["AA A0 02 01 04 6B 00 00 00 00 00 00"]],
     ["value length cut", "Short", ["AA A0 02 01 01 6B 00 00 00"]],
+    ["value length cut where it would be above the limit", "Short", ["AA A0 02 01 01 6B FF FF FF"]],
     ["value length beyond the frame", "Short", ["AA A0 02 01 01 6B 00 00 00 06 76 00 00 00 00"]],
     ["value that takes the ttl", "Short", ["AA A0 02 01 01 6B 00 00 00 05 76 00 00 00 00"]],
     ["value length at the limit, not there", "Short", ["AA A0 02 01 01 6B 10 00 00 00 76 00 00 00 00"]],

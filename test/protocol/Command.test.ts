@@ -1,0 +1,157 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import * as Command from "../../src/protocol/Command.ts"
+import type * as Octets from "../../src/protocol/Octets.ts"
+import * as Settings from "../../src/protocol/Settings.ts"
+import * as Tuple from "../../src/protocol/Tuple.ts"
+import * as arbitrary from "./arbitraries.ts"
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const tuple = (key: string, value: string) => new Tuple.Tuple(key, value)
+
+describe("commands from strings", () => {
+  it.each<readonly [strings: ReadonlyArray<Octets.Input>, command: Command.Command]>([
+    [["BIND", "tcp://*:*"], { _tag: "Bind", endpoint: "tcp://*:*" }],
+    [["UNBIND", "tcp://*:*"], { _tag: "Unbind", endpoint: "tcp://*:*" }],
+    [["PORT"], { _tag: "Port" }],
+    [["CONNECT", "inproc://base"], { _tag: "Connect", endpoint: "inproc://base" }],
+    [["DISCONNECT", "inproc://base"], { _tag: "Disconnect", endpoint: "inproc://base" }],
+    [["PUBLISH", "key", "value"], { _tag: "Publish", tuple: tuple("key", "value") }],
+    [["PUBLISH", "", ""], { _tag: "Publish", tuple: tuple("", "") }],
+    [["PUBLISH", "é", "€"], { _tag: "Publish", tuple: tuple("\u00c3\u00a9", "\u00e2\u0082\u00ac") }],
+    [["STATUS"], { _tag: "Status" }],
+    [["SET", "server/timeout", "100"], { _tag: "Set", path: "server/timeout", value: "100" }],
+    [["SET", "", ""], { _tag: "Set", path: "", value: "" }],
+    [["VERBOSE"], { _tag: "Verbose" }],
+    [["$TERM"], { _tag: "Stop" }],
+    [[bytes("BIND"), bytes("ipc:///é")], { _tag: "Bind", endpoint: "ipc:///é" }],
+    [[bytes("SET"), bytes("a"), "b"], { _tag: "Set", path: "a", value: "b" }],
+    [
+      ["PUBLISH", Uint8Array.of(0, 255), Uint8Array.of(128, 0)],
+      { _tag: "Publish", tuple: tuple("\u0000\u00ff", "\u0080\u0000") }
+    ]
+  ])("%j", (strings, command) => {
+    assert.deepStrictEqual(Result.getOrThrow(Command.fromStrings(strings)), command)
+  })
+
+  it.prop("PUBLISH takes any octets", [arbitrary.bytes(255), arbitrary.bytes(300)], ([key, value]) => {
+    const command = Result.getOrThrow(Command.fromStrings(["PUBLISH", key, value]))
+    assert.isTrue(command._tag === "Publish")
+    if (command._tag === "Publish") {
+      assert.deepStrictEqual([command.tuple.keyBytes, command.tuple.valueBytes], [key, value])
+    }
+  })
+
+  const names = "BIND, UNBIND, PORT, CONNECT, DISCONNECT, PUBLISH, STATUS, SET, VERBOSE, $TERM"
+  it.each<readonly [strings: ReadonlyArray<Octets.Input>, message: string]>([
+    [[], `the command: unknown, write one of ${names}`],
+    [[""], `the command: unknown, write one of ${names}`],
+    [["NONSENSE"], `NONSENSE: unknown, write one of ${names}`],
+    [["bind", "tcp://*:*"], `bind: unknown, write one of ${names}`],
+    [["toString"], `toString: unknown, write one of ${names}`],
+    [["__proto__"], `__proto__: unknown, write one of ${names}`],
+    [[Uint8Array.of(0xff)], `\ufffd: unknown, write one of ${names}`],
+    [["BIND"], "BIND: 0 fields, write BIND endpoint"],
+    [["BIND", "a", "b"], "BIND: 2 fields, write BIND endpoint"],
+    [["UNBIND"], "UNBIND: 0 fields, write UNBIND endpoint"],
+    [["PORT", "1"], "PORT: 1 fields, write PORT"],
+    [["CONNECT"], "CONNECT: 0 fields, write CONNECT endpoint"],
+    [["DISCONNECT", "a", "b"], "DISCONNECT: 2 fields, write DISCONNECT endpoint"],
+    [["PUBLISH", "key"], "PUBLISH: 1 fields, write PUBLISH key value"],
+    [["PUBLISH", "key", "value", "0"], "PUBLISH: 3 fields, write PUBLISH key value"],
+    [["PUBLISH", "é".repeat(128), ""], "PUBLISH: the key has 256 octets, the limit is 255"],
+    [["STATUS", ""], "STATUS: 1 fields, write STATUS"],
+    [["SET", "server/timeout"], "SET: 1 fields, write SET path value"],
+    [["VERBOSE", "1"], "VERBOSE: 1 fields, write VERBOSE"],
+    [["$TERM", ""], "$TERM: 1 fields, write $TERM"]
+  ])("%j is refused", (strings, message) => {
+    const error = Result.getOrThrow(Result.flip(Command.fromStrings(strings)))
+    assert.strictEqual(error._tag, "CommandError")
+    assert.strictEqual(error.message, message)
+  })
+})
+
+describe("replies to strings", () => {
+  it.each<readonly [reply: Exclude<Command.Reply, { readonly _tag: "Failed" }>, strings: ReadonlyArray<string>]>([
+    [{ _tag: "Port", port: 49152 }, ["PORT", "49152"]],
+    [{ _tag: "Port", port: 0 }, ["PORT", "0"]],
+    [{ _tag: "Port", port: -1 }, ["PORT", "-1"]],
+    [{ _tag: "Status", tuples: 4 }, ["STATUS", "4"]],
+    [{ _tag: "Deliver", tuple: tuple("key", "value") }, ["DELIVER", "key", "value"]],
+    [{ _tag: "Deliver", tuple: tuple("\u00c3\u00a9", "\u0000") }, ["DELIVER", "\u00c3\u00a9", "\u0000"]]
+  ])("%j", (reply, strings) => {
+    assert.deepStrictEqual(Command.toStrings(reply), strings)
+  })
+})
+
+const longest = 2 ** 31 - 1
+
+describe("Settings", () => {
+  it("unset, clients are not timed and remotes are taken for CZMQ's", () => {
+    assert.deepStrictEqual(Settings.defaults, {
+      serverTimeout: undefined,
+      verbose: false,
+      remoteTimeout: 1000,
+      pingInterval: undefined
+    })
+    assert.strictEqual(Settings.pingInterval(Settings.defaults), 250)
+  })
+
+  it.each<readonly [path: string, value: string, changed: Partial<Settings.Settings>]>([
+    ["server/timeout", "0", { serverTimeout: 0 }],
+    ["server/timeout", "1000", { serverTimeout: 1000 }],
+    ["server/timeout", "0100", { serverTimeout: 100 }],
+    ["server/timeout", String(longest), { serverTimeout: longest }],
+    ["server/verbose", "1", { verbose: true }],
+    ["server/verbose", "0", { verbose: false }],
+    ["remote/timeout", "1", { remoteTimeout: 1 }],
+    ["remote/timeout", String(longest), { remoteTimeout: longest }],
+    ["remote/ping-interval", "1", { pingInterval: 1 }],
+    ["remote/ping-interval", String(longest), { pingInterval: longest }]
+  ])("%s = %s", (path, value, changed) => {
+    const before = { serverTimeout: 7, verbose: true, remoteTimeout: 8, pingInterval: 9 }
+    assert.deepStrictEqual(Result.getOrThrow(Settings.set(before, path, value)), { ...before, ...changed })
+    assert.deepStrictEqual(before, { serverTimeout: 7, verbose: true, remoteTimeout: 8, pingInterval: 9 })
+  })
+
+  const from0 = `write milliseconds, a whole number from 0 to ${longest}`
+  const from1 = `write milliseconds, a whole number from 1 to ${longest}`
+  const paths = "no such setting, there are server/timeout, server/verbose, remote/timeout, remote/ping-interval"
+  it.each([
+    ["server/timeout", "-1", from0],
+    ["server/timeout", "", from0],
+    ["server/timeout", " 1", from0],
+    ["server/timeout", "1.5", from0],
+    ["server/timeout", "1e3", from0],
+    ["server/timeout", "0x10", from0],
+    ["server/timeout", "NaN", from0],
+    ["server/timeout", String(longest + 1), from0],
+    ["server/timeout", "99999999999", from0],
+    ["remote/timeout", "0", from1],
+    ["remote/timeout", String(longest + 1), from1],
+    ["remote/ping-interval", "0", from1],
+    ["server/verbose", "true", "write 0 or 1"],
+    ["server/verbose", "2", "write 0 or 1"],
+    ["server/verbose", "", "write 0 or 1"],
+    ["", "1", paths],
+    ["server", "1", paths],
+    ["server/Timeout", "1", paths],
+    ["server/timeout/", "1", paths],
+    ["__proto__", "1", paths]
+  ])("%j = %j is refused", (path, value, detail) => {
+    const error = Result.getOrThrow(Result.flip(Settings.set(Settings.defaults, path, value)))
+    assert.strictEqual(error._tag, "SettingError")
+    assert.strictEqual(error.message, `cannot set ${path} to ${JSON.stringify(value)}: ${detail}`)
+  })
+
+  it.each([
+    [1000, undefined, 250],
+    [100, undefined, 25],
+    [7, undefined, 1],
+    [3, undefined, 1],
+    [1, undefined, 1],
+    [1000, 400, 400]
+  ])("remotes timed out after %s, PINGs set to every %s: every %s", (remoteTimeout, pingInterval, expected) => {
+    assert.strictEqual(Settings.pingInterval({ ...Settings.defaults, remoteTimeout, pingInterval }), expected)
+  })
+})

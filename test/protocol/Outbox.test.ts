@@ -1,0 +1,299 @@
+import { assert, describe, it } from "@effect/vitest"
+import { setImmediate } from "node:timers/promises"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { Arbitrary } from "effect"
+import { Outbox, type Limits } from "../../src/protocol/Outbox.ts"
+import * as arbitrary from "./arbitraries.ts"
+
+/** What was put: the news of a key, or a reply, numbered as they come. An item has as many octets as `size` says. */
+interface Item {
+  readonly key: string
+  readonly number: number
+  readonly size: number
+}
+
+const limits: Limits = { maxItems: 4, maxSize: 100 }
+
+class World {
+  readonly newest = new Map<string, Item>()
+  readonly outbox: Outbox<Item>
+  #number = 0
+
+  constructor(of: Limits = limits) {
+    this.outbox = new Outbox<Item>(
+      (key) => this.newest.get(key),
+      ({ size }) => size,
+      of
+    )
+  }
+
+  put(key: string, size = 1): Item {
+    const item = { key, number: ++this.#number, size }
+    this.newest.set(key, item)
+    this.outbox.put(key, item)
+    return item
+  }
+
+  push(name: string): boolean {
+    return this.outbox.push({ key: name, number: ++this.#number, size: 1 })
+  }
+
+  /** All that there is now, made one by one as it is taken; what changes meanwhile is left out. */
+  pour(): void {
+    this.outbox.pour(this.#read(this.#number))
+  }
+
+  *#read(upTo: number): Generator<Item, void> {
+    for (const item of this.newest.values()) if (item.number <= upTo) yield item
+  }
+
+  take(items = 1000, size = Number.POSITIVE_INFINITY): string {
+    return this.outbox
+      .take(items, size)
+      .map(({ key, number }) => `${key}${number}`)
+      .join(" ")
+  }
+}
+
+describe("order", () => {
+  it("a reader that keeps up gets every change, in order", () => {
+    const world = new World()
+    for (const key of ["a", "a", "b"]) world.put(key)
+    assert.strictEqual(world.take(), "a1 a2 b3")
+    assert.isTrue(world.outbox.isEmpty)
+    world.put("a")
+    assert.strictEqual(world.take(), "a4")
+  })
+
+  it("a slow one gets the newest of the keys that found the queue full, a changed one last", () => {
+    const world = new World()
+    for (const key of ["a", "b", "c", "d", "x", "y", "a", "x"]) world.put(key)
+    assert.strictEqual(world.outbox.late, 3)
+    assert.strictEqual(world.take(), "a1 b2 c3 d4 y6 a7 x8")
+    assert.isTrue(world.outbox.isEmpty)
+  })
+
+  it("nothing put overtakes a key that waits, though there is room again; a reply does", () => {
+    const world = new World()
+    for (const key of ["a", "b", "c", "d", "x"]) world.put(key)
+    assert.strictEqual(world.take(3), "a1 b2 c3")
+    assert.isTrue(world.outbox.hasRoom)
+    world.put("y")
+    world.push("PONG")
+    assert.strictEqual(world.take(), "d4 PONG7 x5 y6")
+  })
+
+  it("a key that is gone when its turn comes is left out", () => {
+    const world = new World()
+    for (const key of ["a", "b", "c", "d", "x", "y"]) world.put(key)
+    world.newest.delete("x")
+    assert.strictEqual(world.take(), "a1 b2 c3 d4 y6")
+  })
+
+  it("replies keep their place between tuples and pours", () => {
+    const world = new World()
+    world.put("a")
+    world.push("PING")
+    world.pour()
+    world.push("PONG")
+    world.put("b")
+    assert.strictEqual(world.take(2), "a1 PING2")
+    assert.strictEqual(world.take(), "a1 PONG3 b4")
+  })
+})
+
+describe("bounds", () => {
+  it("octets: one item is always taken, then the queue is full", () => {
+    const world = new World()
+    world.put("a", 1000)
+    assert.isFalse(world.outbox.hasRoom)
+    world.put("b", 1)
+    assert.strictEqual(world.outbox.late, 1)
+    assert.strictEqual(world.take(), "a1 b2")
+    world.put("c", 99)
+    world.put("d", 99)
+    world.put("e", 99)
+    assert.strictEqual(world.outbox.late, 1, "room again, for 99 and what goes beyond")
+  })
+
+  it("take: at most so many items, and no more once they have the octets", () => {
+    const world = new World()
+    for (const key of ["a", "b", "c", "d"]) world.put(key, 10)
+    assert.strictEqual(world.take(0), "")
+    assert.strictEqual(world.take(4, 0), "")
+    assert.strictEqual(world.take(1, 1), "a1")
+    assert.strictEqual(world.take(4, 11), "b2 c3")
+    assert.strictEqual(world.take(4, 10), "d4")
+    assert.strictEqual(world.take(), "")
+  })
+
+  it("replies are refused when they are twice as many as the queue may hold", () => {
+    const world = new World()
+    for (const key of ["a", "b", "c", "d"]) world.put(key)
+    assert.deepStrictEqual(
+      Array.from({ length: 6 }, () => world.push("PONG")),
+      [true, true, true, true, false, false]
+    )
+    assert.strictEqual(world.take(), "a1 b2 c3 d4 PONG5 PONG6 PONG7 PONG8")
+    assert.isTrue(world.push("PONG"))
+  })
+
+  it("forget drops what waits and what was poured; replies stay, in order, and count as before", () => {
+    const world = new World()
+    for (const name of ["PING", "PONG"]) {
+      world.push(name)
+      world.put(name.toLowerCase())
+    }
+    for (const key of ["a", "b"]) world.put(key)
+    world.pour()
+    world.outbox.forget()
+    assert.strictEqual(world.outbox.late, 0)
+    world.put("c")
+    assert.strictEqual(world.take(1), "PING1")
+    world.put("d")
+    assert.strictEqual(world.take(), "PONG3 c7 d8")
+    assert.isTrue(world.outbox.isEmpty)
+  })
+
+  it("forget gives the octets back, save those of replies", () => {
+    const world = new World({ maxItems: 1000, maxSize: 3 })
+    world.put("a", 1000)
+    world.outbox.forget()
+    assert.isTrue(world.outbox.hasRoom)
+    world.push("PONG")
+    world.push("PONG")
+    world.outbox.forget()
+    assert.isTrue(world.outbox.hasRoom)
+    world.push("PONG")
+    world.outbox.forget()
+    assert.isFalse(world.outbox.hasRoom)
+    world.take()
+    assert.isTrue(world.outbox.hasRoom)
+  })
+
+  it("clear forgets all", () => {
+    const world = new World()
+    for (const key of ["a", "b", "c", "d", "x"]) world.put(key, 60)
+    world.pour()
+    world.outbox.clear()
+    assert.isTrue(world.outbox.isEmpty && world.outbox.hasRoom && world.outbox.late === 0)
+    assert.strictEqual(world.take(), "")
+  })
+
+  it("a pour drops nothing, however full the queue", () => {
+    const world = new World()
+    for (const key of ["a", "b", "c"]) world.put(key)
+    world.push("PONG")
+    world.put("x")
+    world.pour()
+    assert.strictEqual(world.take(), "a1 b2 c3 PONG4 a1 b2 c3 x5 x5")
+  })
+})
+
+describe("memory", () => {
+  setFlagsFromString("--expose-gc")
+  const collect = runInNewContext("gc") as () => void
+
+  /** How many of `count` items are still held, where the reader takes each after the next one was put. */
+  const held = async (count: number, behind: number): Promise<number> => {
+    const outbox = new Outbox<{ readonly octets: Uint8Array }>(
+      () => undefined,
+      () => 1,
+      { maxItems: 1e6, maxSize: 1e6 }
+    )
+    const items: Array<WeakRef<object>> = []
+    for (let n = 0; n < count; n++) {
+      const item = { octets: new Uint8Array(16) }
+      items.push(new WeakRef(item))
+      outbox.put("key", item)
+      if (n >= behind) outbox.take(1, 1)
+    }
+    // What a WeakRef was made for lives until the end of its turn.
+    await setImmediate()
+    collect()
+    const alive = items.filter((item) => item.deref() !== undefined).length
+    assert.isFalse(outbox.isEmpty)
+    return alive
+  }
+
+  it("what was taken is not held on to", async () => {
+    assert.isAtMost(await held(3000, 10), 12)
+  })
+})
+
+/** Keys of one letter, so that they meet; replies and pours now and then. */
+const operations = Arbitrary.array(
+  Arbitrary.all([
+    arbitrary.oneOf("put", "put", "put", "put", "push", "pour", "forget", "take", "take"),
+    arbitrary.integer(0, 9),
+    arbitrary.integer(0, 120)
+  ]),
+  { maxLength: 120 }
+)
+
+it.prop(
+  "whatever happens: order is kept, bounds hold, the last of every key arrives",
+  [operations],
+  ([operations]) => {
+    const world = new World()
+    const taken: Array<Item> = []
+    const late = () => world.outbox.late
+    let pours = 0
+    const take = (items: number) => {
+      const before = taken.length
+      taken.push(...world.outbox.take(items, Number.POSITIVE_INFINITY))
+      return taken.length - before
+    }
+    let refused = 0
+    for (const [operation, number, size] of operations) {
+      switch (operation) {
+        case "put":
+          world.put("abcdefghij".charAt(number), size)
+          break
+        case "push":
+          if (!world.push("R")) refused += 1
+          break
+        case "pour":
+          world.pour()
+          pours += 1
+          break
+        case "forget":
+          // Said anew by whoever forgets.
+          world.outbox.forget()
+          world.pour()
+          pours += 1
+          break
+        case "take":
+          take(number)
+      }
+      assert.isAtMost(late(), world.newest.size, "one place for each key")
+    }
+    // Never more than twice the queue, what was poured, and the keys behind.
+    const left = take(100_000)
+    assert.isAtMost(left, 2 * limits.maxItems + pours * world.newest.size + world.newest.size)
+    assert.isTrue(world.outbox.isEmpty)
+    const last = new Map(taken.map((item) => [item.key, item.number]))
+    last.delete("R")
+    assert.deepStrictEqual(last, new Map(Array.from(world.newest, ([key, item]) => [key, item.number])))
+    for (const key of [...world.newest.keys(), "R"]) {
+      const numbers = taken.filter((item) => item.key === key).map((item) => item.number)
+      assert.deepStrictEqual(
+        numbers,
+        numbers.toSorted((one, two) => one - two),
+        `${key} never goes back`
+      )
+    }
+    if (pours === 0) {
+      const numbers = taken.filter((item) => item.key !== "R").map((item) => item.number)
+      assert.deepStrictEqual(
+        numbers,
+        numbers.toSorted((one, two) => one - two),
+        "a subsequence of what was put"
+      )
+    }
+    const replies = operations.filter(([operation]) => operation === "push").length
+    assert.strictEqual(taken.filter((item) => item.key === "R").length, replies - refused, "every reply")
+  },
+  { arbitrary: { runs: 200 } }
+)

@@ -1,0 +1,608 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary } from "effect"
+import * as Message from "../../src/protocol/Message.ts"
+import * as Remote from "../../src/protocol/Remote.ts"
+import { Tuple } from "../../src/protocol/Tuple.ts"
+import * as arbitrary from "./arbitraries.ts"
+
+const timing: Remote.Timing = { pingInterval: 250, timeout: 1000 }
+
+const messages = {
+  HELLO: Message.hello,
+  PING: Message.ping,
+  PONG: Message.pong,
+  INVALID: Message.invalid,
+  malformed: Message.decode([]),
+  "PUBLISH k=v": Message.publish(new Tuple("k", "v")),
+  "PUBLISH l=v": Message.publish(new Tuple("l", "v"))
+}
+
+/** One machine, its time and its map's sequence number. Every input returns what the machine does, as a line. */
+class Link {
+  state: Remote.State = Remote.start
+  now = 0
+  sequence = 0
+  late = 0
+  idle = true
+  readonly #timing: Remote.Timing
+
+  constructor(of: Remote.Timing = timing) {
+    this.#timing = of
+  }
+
+  up = (): string => this.#step({ _tag: "Up", now: this.now, sequence: this.sequence })
+  down = (): string => this.#step({ _tag: "Down" })
+  tells = (): string => this.#step({ _tag: "Accepted" })
+  hears = (name: keyof typeof messages): string =>
+    this.#step({ _tag: "Received", message: messages[name], now: this.now, sequence: this.sequence })
+  ticks = (): string =>
+    this.#step({ _tag: "Tick", now: this.now, sequence: this.sequence, idle: this.idle, late: this.late })
+
+  /** Lets time pass without a tick. */
+  wait(milliseconds: number): this {
+    this.now += milliseconds
+    return this
+  }
+
+  /** Publishes here: the map changes, the machine is asked. */
+  publish(): string {
+    this.sequence += 1
+    return this.tells()
+  }
+
+  /** Time passes; each PING is sent when it is due and answered at once. */
+  live(milliseconds: number): this {
+    const end = this.now + milliseconds
+    for (let due = Remote.deadline(this.state); due !== undefined && due <= end; due = Remote.deadline(this.state)) {
+      this.now = due
+      assert.strictEqual(this.ticks(), "PING")
+      assert.strictEqual(this.hears("PONG"), "-")
+    }
+    this.now = end
+    return this
+  }
+
+  #step(input: Remote.Input): string {
+    const { actions, state } = Remote.step(this.state, input, this.#timing)
+    this.state = state
+    return actions.length === 0 ? "-" : actions.map(line).join(" ")
+  }
+}
+
+const line = (action: Remote.Action): string => {
+  switch (action._tag) {
+    case "Send":
+      return action.message._tag.toUpperCase()
+    case "Accept":
+      return `Accept(${action.tuple.key}${action.synced === undefined ? "" : `, synced ${action.synced}`})`
+    case "ReplayNews":
+      return `News(${action.synced}-${action.upTo})`
+    case "ReplayLost":
+      return `Lost(${action.synced}-${action.upTo} except [${[...action.dumped].join()}])`
+    case "Tell":
+    case "Forget":
+      return action._tag
+  }
+}
+
+/** The ways into each state; `sequence` is 5 all along. */
+const into = {
+  Disconnected: () => Object.assign(new Link(), { sequence: 5 }),
+  /** For the first time: nothing is synced. */
+  Joining: () => {
+    const link = into.Disconnected()
+    link.up()
+    return link
+  },
+  /** The dump is complete, the replay is not acknowledged. */
+  Connected: () => {
+    const link = into.Joining()
+    link.hears("PONG")
+    return link
+  },
+  /** All 5 changes are synced. */
+  Synced: () => {
+    const link = into.Connected()
+    link.hears("PONG")
+    return link
+  },
+  /** On a new connection, all 5 changes synced. */
+  Rejoining: () => {
+    const link = into.Synced()
+    link.down()
+    link.up()
+    return link
+  },
+  /** On the same connection, after an INVALID. */
+  Repairing: () => {
+    const link = into.Synced()
+    link.hears("INVALID")
+    return link
+  },
+  /** On the same connection, out of doubt. */
+  Doubting: () => {
+    const link = into.Synced().live(250)
+    link.wait(1250).ticks()
+    link.hears("PONG")
+    link.wait(250).ticks()
+    assert.strictEqual(link.hears("PONG"), helloDoubt)
+    return link
+  },
+  /** The second HELLO was refused as well. */
+  Refused: () => {
+    const link = into.Joining()
+    link.hears("INVALID")
+    link.hears("PONG")
+    link.hears("PONG")
+    link.hears("PONG")
+    link.hears("INVALID")
+    return link
+  }
+}
+
+const hello = "Forget HELLO PING News(0-5) PING"
+const helloAgain = "Forget PING HELLO PING News(0-5) PING"
+const helloSynced = "Forget HELLO PING News(5-5) PING"
+const helloRepair = "Forget PING HELLO PING News(5-5) PING"
+const helloDoubt = "Forget PING HELLO PING"
+
+type Input = keyof typeof messages | "up" | "down" | "new tuple" | "tick" | "tick, early"
+type Row = readonly [state: keyof typeof into, input: Input, does: string, next: Remote.State["_tag"]]
+
+const give = (link: Link, input: Input): string => {
+  switch (input) {
+    case "up":
+      return link.up()
+    case "down":
+      return link.down()
+    case "new tuple":
+      return link.tells()
+    case "tick":
+      return link.wait((Remote.deadline(link.state) ?? 0) - link.now).ticks()
+    case "tick, early":
+      return link.wait((Remote.deadline(link.state) ?? 1) - 1 - link.now).ticks()
+    default:
+      return link.hears(input)
+  }
+}
+
+describe("every state and every input", () => {
+  it.each<Row>([
+    ["Disconnected", "up", hello, "Joining"],
+    ["Disconnected", "down", "-", "Disconnected"],
+    ["Disconnected", "tick", "-", "Disconnected"],
+    ["Disconnected", "new tuple", "-", "Disconnected"],
+    ["Disconnected", "PUBLISH k=v", "-", "Disconnected"],
+    ["Disconnected", "PONG", "-", "Disconnected"],
+    ["Disconnected", "INVALID", "-", "Disconnected"],
+    ["Disconnected", "HELLO", "-", "Disconnected"],
+    ["Disconnected", "PING", "-", "Disconnected"],
+    ["Disconnected", "malformed", "-", "Disconnected"],
+
+    ["Joining", "up", hello, "Joining"],
+    ["Joining", "down", "-", "Disconnected"],
+    ["Joining", "tick", "PING", "Joining"],
+    ["Joining", "tick, early", "-", "Joining"],
+    ["Joining", "new tuple", "Tell", "Joining"],
+    ["Joining", "PUBLISH k=v", "Accept(k, synced 0)", "Joining"],
+    ["Joining", "PONG", "Lost(0-5 except [])", "Connected"],
+    ["Joining", "INVALID", helloAgain, "Joining"],
+    ["Joining", "HELLO", "-", "Joining"],
+    ["Joining", "PING", "-", "Joining"],
+    ["Joining", "malformed", "-", "Joining"],
+
+    ["Rejoining", "PUBLISH k=v", "Accept(k, synced 5)", "Joining"],
+    ["Rejoining", "PONG", "Lost(5-5 except [])", "Connected"],
+    ["Rejoining", "INVALID", helloRepair, "Joining"],
+
+    ["Repairing", "up", helloSynced, "Joining"],
+    ["Repairing", "new tuple", "Tell", "Joining"],
+    ["Repairing", "PUBLISH k=v", "Accept(k, synced 5)", "Joining"],
+    ["Repairing", "PONG", "-", "Joining"],
+    ["Repairing", "INVALID", "-", "Joining"],
+    ["Repairing", "tick", "PING", "Joining"],
+
+    ["Doubting", "up", helloSynced, "Joining"],
+    ["Doubting", "new tuple", "-", "Joining"],
+    ["Doubting", "PUBLISH k=v", "Accept(k, synced 5)", "Joining"],
+    ["Doubting", "PONG", "-", "Joining"],
+    ["Doubting", "INVALID", "-", "Joining"],
+    ["Doubting", "tick", "PING", "Joining"],
+
+    ["Refused", "up", hello, "Joining"],
+    ["Refused", "down", "-", "Disconnected"],
+    ["Refused", "tick", "Forget PING HELLO PING", "Joining"],
+    ["Refused", "tick, early", "-", "Joining"],
+    ["Refused", "new tuple", "Tell", "Joining"],
+    ["Refused", "PUBLISH k=v", "Accept(k, synced 0)", "Joining"],
+    ["Refused", "PONG", "-", "Joining"],
+    ["Refused", "INVALID", "-", "Joining"],
+
+    ["Connected", "up", hello, "Joining"],
+    ["Connected", "down", "-", "Disconnected"],
+    ["Connected", "tick", "PING", "Connected"],
+    ["Connected", "tick, early", "-", "Connected"],
+    ["Connected", "new tuple", "Tell", "Connected"],
+    ["Connected", "PUBLISH k=v", "Accept(k)", "Connected"],
+    ["Connected", "PONG", "-", "Connected"],
+    ["Connected", "INVALID", helloAgain, "Joining"],
+    ["Connected", "HELLO", "-", "Connected"],
+    ["Connected", "PING", "-", "Connected"],
+    ["Connected", "malformed", "-", "Connected"],
+
+    ["Synced", "up", helloSynced, "Joining"],
+    ["Synced", "INVALID", helloRepair, "Joining"]
+  ])("%s, %s: %s, then %s", (state, input, does, next) => {
+    const link = into[state]()
+    assert.strictEqual(give(link, input), does)
+    assert.strictEqual(link.state._tag, next)
+  })
+})
+
+describe("INVALID", () => {
+  it("100 of them cost one HELLO", () => {
+    const link = into.Synced()
+    const answers = Array.from({ length: 100 }, () => link.hears("INVALID"))
+    assert.deepStrictEqual(
+      answers.filter((answer) => answer !== "-"),
+      [helloRepair]
+    )
+  })
+
+  it("that answers the HELLO is repaired at once, then once for each PING interval", () => {
+    const link = into.Synced()
+    const hellos: Array<number> = []
+    const replies: Array<keyof typeof messages> = ["INVALID"]
+    for (let n = 0; link.now < 5000 && n < 10_000; n++) {
+      const answer = replies.length > 0 ? link.hears(replies.shift() ?? "PONG") : link.wait(10).ticks()
+      if (answer.includes("HELLO")) hellos.push(link.now)
+      // A server that takes no HELLO.
+      for (const word of answer.split(" ")) {
+        if (word === "PING") replies.push("PONG")
+        if (word === "HELLO") replies.push("INVALID")
+      }
+    }
+    assert.deepStrictEqual(hellos.slice(0, 5), [0, 0, 250, 500, 750])
+    assert.strictEqual(hellos.length, 2 + 20)
+  })
+
+  it("is over with the first HELLO that is taken", () => {
+    const link = into.Refused()
+    give(link, "tick")
+    for (let pong = 0; pong < 3; pong++) link.hears("PONG")
+    assert.strictEqual(link.state._tag, "Joining")
+    link.hears("PONG")
+    assert.strictEqual(link.state._tag, "Connected")
+    // And counts from the beginning again.
+    link.hears("INVALID")
+    link.hears("PONG")
+    link.hears("PONG")
+    link.hears("PONG")
+    assert.strictEqual(link.state._tag, "Connected")
+  })
+})
+
+describe("what the server has seen", () => {
+  it("all that was held before the HELLO, once the PING behind its replay is answered", () => {
+    const link = into.Connected()
+    assert.strictEqual(link.state.synced, 0)
+    link.sequence = 6
+    link.hears("PONG")
+    assert.strictEqual(link.state.synced, 5)
+  })
+
+  it("what was told since, once the next PING is answered", () => {
+    const link = into.Synced()
+    link.publish()
+    give(link, "tick")
+    link.publish()
+    assert.strictEqual(link.state.synced, 5)
+    link.hears("PONG")
+    assert.strictEqual(link.state.synced, 6)
+    link.live(250)
+    assert.strictEqual(link.state.synced, 7)
+  })
+
+  it("nothing while tuples wait behind the PING", () => {
+    const link = into.Synced()
+    link.publish()
+    link.late = 1
+    link.live(1000)
+    assert.strictEqual(link.state.synced, 5)
+    link.late = 0
+    link.live(250)
+    assert.strictEqual(link.state.synced, 6)
+  })
+
+  it("not before that PONG, though others come", () => {
+    const link = into.Synced()
+    give(link, "tick")
+    link.publish()
+    give(link, "tick")
+    link.hears("PONG")
+    link.publish()
+    give(link, "tick")
+    // Of the second PING, which vouches for nothing: the fence is the third.
+    link.hears("PONG")
+    assert.strictEqual(link.state.synced, 5)
+    link.hears("PONG")
+    assert.strictEqual(link.state.synced, 7)
+  })
+
+  it("nothing of what came behind the PING which is not yet answered", () => {
+    const link = into.Synced()
+    link.publish()
+    give(link, "tick")
+    for (let ping = 0; ping < 3; ping++) {
+      link.publish()
+      give(link, "tick")
+    }
+    link.hears("PONG")
+    assert.strictEqual(link.state.synced, 6)
+    for (let pong = 0; pong < 3; pong++) link.hears("PONG")
+    assert.strictEqual(link.state.synced, 6, "one fence at a time")
+    link.live(250)
+    assert.strictEqual(link.state.synced, 9)
+  })
+
+  it("stays over the connections: what is newer goes out behind HELLO", () => {
+    const link = into.Synced()
+    link.publish()
+    link.down()
+    link.sequence = 9
+    assert.strictEqual(link.up(), "Forget HELLO PING News(5-9) PING")
+    assert.strictEqual(link.hears("PUBLISH k=v"), "Accept(k, synced 5)")
+    assert.strictEqual(link.hears("PUBLISH l=v"), "Accept(l, synced 5)")
+    assert.strictEqual(link.hears("PONG"), "Lost(5-9 except [k,l])")
+    link.hears("PONG")
+    assert.strictEqual(link.state.synced, 9)
+  })
+
+  it("a PONG lost with its connection counts for nothing", () => {
+    const link = into.Synced()
+    link.publish()
+    give(link, "tick")
+    link.down()
+    link.up()
+    assert.strictEqual(link.hears("PONG"), "Lost(5-6 except [])")
+    assert.strictEqual(link.state.synced, 5)
+    link.hears("PONG")
+    assert.strictEqual(link.state.synced, 6)
+  })
+})
+
+describe("a server that is silent while we join", () => {
+  const lastTicks = (link: Link, ticks: number) =>
+    Array.from({ length: ticks }, () => `${link.wait(250).now} ${link.ticks()}`).slice(-2)
+
+  it("and never answered a PING is taken as joined after ten timeouts, counted from its last tuple", () => {
+    const link = into.Joining()
+    link.wait(600)
+    link.hears("PUBLISH k=v")
+    assert.deepStrictEqual(lastTicks(link, 41), ["10600 PING", "10850 Lost(0-5 except [k])"])
+    assert.deepStrictEqual([link.state._tag, link.state.synced], ["Connected", 0])
+    assert.strictEqual(link.hears("PUBLISH k=v"), "Accept(k)")
+  })
+
+  it.each(["Rejoining", "Repairing", "Doubting"] as const)("but answered before is waited for: %s", (state) => {
+    const link = into[state]()
+    for (let tick = 0; tick < 1000; tick++) assert.strictEqual(link.wait(250).ticks(), "PING")
+    assert.strictEqual(link.state._tag, "Joining")
+    assert.match(link.hears("PUBLISH k=v"), /^Accept\(k, synced/)
+  })
+})
+
+describe("PINGs", () => {
+  it("never stop, and come as often as the interval says", () => {
+    const link = into.Disconnected()
+    link.up()
+    let last = link.now
+    let pings = 0
+    for (let n = 0; n < 500; n++) {
+      const due = Remote.deadline(link.state)
+      assert.isDefined(due)
+      assert.isAtMost((due ?? 0) - last, timing.pingInterval)
+      assert.strictEqual(link.wait((due ?? 0) - link.now).ticks(), "PING")
+      last = link.now
+      if (++pings % 7 !== 0) link.hears("PONG")
+    }
+  })
+
+  it("do not pile up behind what a server does not read: 16 and no more, until it does", () => {
+    const link = into.Synced()
+    link.idle = false
+    const sent = Array.from({ length: 100 }, () => link.wait(250).ticks())
+    assert.deepStrictEqual(sent.lastIndexOf("PING"), 15)
+    link.hears("PONG")
+    assert.strictEqual(link.wait(250).ticks(), "PING")
+    assert.strictEqual(link.wait(250).ticks(), "-")
+    link.idle = true
+    assert.strictEqual(link.wait(250).ticks(), "PING")
+  })
+
+  it("are one after a long stall, not one for each interval that was missed", () => {
+    const link = into.Synced()
+    assert.strictEqual(link.wait(60_000).ticks(), "PING")
+    assert.strictEqual(link.ticks(), "-")
+    assert.strictEqual(Remote.deadline(link.state), 60_250)
+  })
+})
+
+describe("doubt: the server may have forgotten us", () => {
+  const settled = () => into.Synced().live(10_000)
+  /** The next PONG is not late. */
+  const next = (link: Link): string => {
+    link.wait((Remote.deadline(link.state) ?? 0) - link.now).ticks()
+    return link.hears("PONG")
+  }
+
+  it.each([
+    [750, "-"],
+    [751, helloDoubt],
+    [60_000, helloDoubt]
+  ])("no PONG to a PING for %s ms, the one before being 250 ms older: then, with the next, %s", (gap, does) => {
+    const link = settled()
+    link.wait(250).ticks()
+    assert.strictEqual(link.wait(gap).hears("PONG"), "-")
+    assert.strictEqual(next(link), does)
+  })
+
+  it("a process that stood still says HELLO, once it can be sure of an answer", () => {
+    const link = settled()
+    assert.strictEqual(link.wait(1500).ticks(), "PING")
+    assert.strictEqual(link.hears("PONG"), "-")
+    assert.strictEqual(next(link), helloDoubt)
+  })
+
+  it("a PUBLISH behind the late PONG clears it, one before does not", () => {
+    for (const [first, second, does] of [
+      ["PONG", "PUBLISH k=v", "-"],
+      ["PUBLISH k=v", "PONG", helloDoubt]
+    ] as const) {
+      const link = settled()
+      link.wait(1500).ticks()
+      link.hears(first)
+      link.hears(second)
+      assert.strictEqual(next(link), does)
+    }
+  })
+
+  it("a busy server: PONGs that wait behind thousands of tuples cast none", () => {
+    const link = settled()
+    for (let n = 1; n <= 5000; n++) {
+      assert.strictEqual(link.wait(10).hears("PUBLISH k=v"), "Accept(k)")
+      if (n % 25 === 0) assert.strictEqual(link.ticks(), "PING")
+    }
+    for (let pong = 0; pong < 200; pong++) assert.strictEqual(link.hears("PONG"), "-")
+    assert.strictEqual(next(link), "-")
+    assert.strictEqual(link.state._tag, "Connected")
+  })
+
+  it("nor does a dump that takes longer than the timeout, or each would bring the next", () => {
+    const link = into.Joining()
+    for (let n = 1; n <= 500; n++) {
+      if (n % 25 === 0) link.ticks()
+      link.wait(10).hears("PUBLISH k=v")
+    }
+    while (link.hears("PONG") !== "-" || link.state._tag === "Joining");
+    for (let pong = 0; pong < 20; pong++) assert.strictEqual(link.hears("PONG"), "-")
+    assert.strictEqual(next(link), "-")
+    assert.strictEqual(next(link), "-")
+  })
+
+  it.each([
+    [1500, timing],
+    [5000, { pingInterval: 5000, timeout: 1000 }]
+  ])("costs a dump once in ten timeouts at most: a PONG each %s ms", (gap, timing) => {
+    const link = Object.assign(new Link(timing), { sequence: 5 })
+    link.up()
+    link.hears("PONG")
+    link.hears("PONG")
+    const hellos: Array<number> = []
+    for (let n = 0; n < 60; n++) {
+      link.wait(gap).ticks()
+      if (!link.hears("PONG").includes("HELLO")) continue
+      hellos.push(link.now)
+      for (let pong = 0; pong < 3; pong++) link.wait(10).hears("PONG")
+      assert.strictEqual(link.state._tag, "Connected")
+    }
+    const gaps = hellos.slice(1).map((at, index) => at - (hellos[index] ?? 0))
+    assert.isAtLeast(hellos.length, 5)
+    assert.isAbove(Math.min(...gaps), 10 * timing.timeout)
+  })
+
+  it("is kept until it may be acted on", () => {
+    const link = settled()
+    const doubt = () => {
+      link.wait(1500).ticks()
+      link.hears("PONG")
+    }
+    doubt()
+    assert.strictEqual(next(link), helloDoubt)
+    for (let pong = 0; pong < 3; pong++) link.hears("PONG")
+    doubt()
+    const hellos = Array.from({ length: 100 }, () => next(link)).filter((does) => does.includes("HELLO"))
+    assert.strictEqual(hellos.length, 1)
+  })
+
+  it("PINGs beyond 16 that are open do not make an old PONG look young", () => {
+    const link = settled()
+    for (let ping = 0; ping < 20; ping++) link.wait(250).ticks()
+    link.hears("PONG")
+    link.hears("PUBLISH k=v")
+    link.wait(250).ticks()
+    // The first that is later than the timeout behind PING 17, which was sent 750 ms before PING 20.
+    for (let pong = 2; pong <= 17; pong++) {
+      link.hears("PONG")
+      link.hears("PUBLISH k=v")
+    }
+    assert.strictEqual(link.wait(600).hears("PONG"), "-")
+    assert.strictEqual(link.hears("PONG"), helloDoubt)
+  })
+})
+
+const inputs = Arbitrary.array(
+  Arbitrary.all([
+    arbitrary.oneOf(
+      ...["up", "up", "down", "tick", "tick", "publish", "publish", "late", "busy", "PUBLISH k=v", "PUBLISH l=v"],
+      ...["PONG", "PONG", "PONG", "INVALID", "HELLO", "PING", "malformed"]
+    ),
+    arbitrary.oneOf("0", "10", "250", "1000", "1001", "20000")
+  ]),
+  { maxLength: 60 }
+)
+
+it.prop(
+  "over any inputs: HELLO leads each connection, nothing is sent without one, `synced` never goes back or ahead",
+  [inputs],
+  ([inputs]) => {
+    const link = new Link()
+    let up = false
+    for (const [name, elapsed] of inputs) {
+      link.wait(Number(elapsed))
+      const before = link.state
+      const frozen = JSON.stringify(before)
+      let does = "-"
+      switch (name) {
+        case "up":
+          does = link.up()
+          assert.match(does, /^Forget HELLO PING News\(\d+-\d+\) PING$/)
+          assert.strictEqual(link.state._tag, "Joining")
+          up = true
+          break
+        case "down":
+          assert.strictEqual(link.down(), "-")
+          up = false
+          break
+        case "tick":
+          does = link.ticks()
+          break
+        case "publish":
+          does = link.publish()
+          if (!up) assert.strictEqual(does, "-")
+          break
+        case "busy":
+          link.idle = !link.idle
+          break
+        case "late":
+          link.late = link.late === 0 ? 1 : 0
+          break
+        default:
+          does = link.hears(name as keyof typeof messages)
+      }
+      assert.strictEqual(JSON.stringify(before), frozen, "the state before is left as it was")
+      if (!up)
+        assert.deepStrictEqual([does, link.state._tag, Remote.deadline(link.state)], ["-", "Disconnected", undefined])
+      assert.isAtLeast(link.state.synced, before.synced)
+      assert.isAtMost(link.state.synced, link.sequence)
+      // HELLO never goes out alone, and only the first on a connection without a PING ahead.
+      if (does.includes("HELLO") && name !== "up")
+        assert.match(does, /^Forget PING HELLO PING( News\(\d+-\d+\) PING)?$/)
+      if (name === "tick" && up && (Remote.deadline(before) ?? 0) <= link.now && link.idle && !does.startsWith("Lost"))
+        assert.include(does, "PING")
+      const due = Remote.deadline(link.state)
+      if (up && (name === "tick" || name === "up")) assert.isTrue(due !== undefined && due > link.now)
+    }
+  },
+  { arbitrary: { runs: 200 } }
+)
