@@ -8,6 +8,9 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Processes, not threads: a socket library with native state stays apart from one file to the next.
     pool: "forks",
+    // Most tests of sockets wait most of the time.
+    maxWorkers: 2,
+    maxConcurrency: 16,
     testTimeout: 15_000,
     hookTimeout: 30_000,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"]

@@ -304,28 +304,27 @@ export class GossipEngine {
       case "Accepted":
         this.counters.accepted += 1
     }
-    const frame = Message.encode(Message.publish(tuple))
+    // Encoded once for all, and only if there is anybody.
+    let frame: Uint8Array | undefined
+    const tell = ({ mailbox }: Link) => {
+      frame ??= Message.encode(Message.publish(tuple))
+      mailbox.outbox.put(tuple.keyOctets, frame)
+      this.#touched.add(mailbox)
+    }
     for (const { clients } of this.served.values()) {
       for (const client of clients.values()) {
-        if (client !== origin && tells(Session.step(client.session, accepted).actions)) this.#tell(client, tuple, frame)
+        if (client !== origin && tells(Session.step(client.session, accepted).actions)) tell(client)
       }
     }
     for (const joined of this.joined.values()) {
-      // Told of new tuples in every state but Disconnected; the times play no part in it.
-      if (joined !== origin && tells(Remote.step(joined.remote, accepted, noTiming).actions)) {
-        this.#tell(joined, tuple, frame)
-      }
+      // The times play no part in it.
+      if (joined !== origin && tells(Remote.step(joined.remote, accepted, noTiming).actions)) tell(joined)
     }
     const delivery = { _tag: "Deliver", tuple } as const
     for (const subscriber of this.subscribers) {
       subscriber.outbox.put(tuple.keyOctets, delivery)
       this.#touched.add(subscriber)
     }
-  }
-
-  #tell(link: Link, tuple: Tuple, frame: Uint8Array): void {
-    link.mailbox.outbox.put(tuple.keyOctets, frame)
-    this.#touched.add(link.mailbox)
   }
 
   #send(link: Link, message: Message.Message): void {

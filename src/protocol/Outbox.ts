@@ -60,6 +60,8 @@ export class Outbox<A> {
   #size = 0
   /** Insertion order is sending order. */
   readonly #late = new Set<Octets>()
+  /** One for as long as there are any: a new one would have to step over all that were deleted. */
+  #lateKeys: Iterator<Octets> | undefined
   readonly #current: (key: Octets) => A | undefined
   readonly #sizeOf: (item: A) => number
   readonly #limits: Limits
@@ -126,6 +128,7 @@ export class Outbox<A> {
     this.#head = 0
     this.#size = 0
     this.#late.clear()
+    this.#lateKeys = undefined
   }
 
   /** Takes up to `maxItems` items, and no more once they have `maxSize` octets. */
@@ -161,11 +164,14 @@ export class Outbox<A> {
   }
 
   #takeLate(): A | undefined {
-    for (const key of this.#late) {
-      this.#late.delete(key)
-      return this.#current(key)
+    this.#lateKeys ??= this.#late.values()
+    const { done, value } = this.#lateKeys.next()
+    if (done === true) {
+      this.#lateKeys = undefined
+      return undefined
     }
-    return undefined
+    this.#late.delete(value)
+    return this.#current(value)
   }
 
   /** Moves on. The room in the queue is given back now and then, the item at once. */

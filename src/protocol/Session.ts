@@ -106,7 +106,8 @@ export const deadline = (state: State, timeout: number | undefined): number | un
   state._tag === "Connected" && timeout !== undefined && timeout > 0 ? state.heardAt + timeout : undefined
 
 const received = (state: State, message: Message.Message | Message.Malformed, now: number): Step => {
-  const connected: State = { _tag: "Connected", heardAt: now }
+  const connected: State =
+    state._tag === "Connected" && state.heardAt === now ? state : { _tag: "Connected", heardAt: now }
   switch (state._tag) {
     case "Start":
       switch (message._tag) {
