@@ -1,0 +1,315 @@
+/**
+ * `zgossip serve` as its user has it: a process with arguments, signals, and two streams that somebody reads or does not.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Data, Effect, type Scope } from "effect"
+import { type ChildProcessByStdio, spawn } from "node:child_process"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import type { Readable } from "node:stream"
+import { Dealer } from "zeromq"
+import { eventually, ourNode, place } from "./OurNode.ts"
+import { rawDealer, rawRouter, Wire } from "./RawPeer.ts"
+
+const root = join(import.meta.dirname, "../..")
+const program = join(root, "src/bin.ts")
+
+/** A process takes a second to start, several of them on a busy machine much longer. */
+const long = 20_000
+
+class ProgramError extends Data.TaggedError("ProgramError")<{ readonly message: string }> {}
+
+interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+class Program {
+  readonly process: ChildProcessByStdio<null, Readable, Readable>
+  stdout = ""
+  stderr = ""
+  ended: Ended | undefined
+  readonly #exit: Promise<Ended>
+  readonly #waiters = new Set<() => void>()
+
+  constructor(args: ReadonlyArray<string>) {
+    // Half of a start is compiling
+    const cache = join(root, "node_modules/.cache/effect-zgossip/compiled")
+    const env = { ...process.env, NODE_OPTIONS: "", NODE_COMPILE_CACHE: cache, NO_COLOR: "1", FORCE_COLOR: "0" }
+    this.process = spawn(process.execPath, [program, ...args], { env, stdio: ["ignore", "pipe", "pipe"] })
+    this.process.stdout.setEncoding("utf8").on("data", (text: string) => this.#heard(() => (this.stdout += text)))
+    this.process.stderr.setEncoding("utf8").on("data", (text: string) => this.#heard(() => (this.stderr += text)))
+    this.#exit = new Promise((resolve) => {
+      this.process.once("close", (code, signal) => {
+        this.#heard(() => (this.ended = { code, signal }))
+        resolve({ code, signal })
+      })
+    })
+  }
+
+  #heard(what: () => void): void {
+    what()
+    for (const look of [...this.#waiters]) look()
+  }
+
+  /** Waits until one of the two streams holds this, from its beginning on; gives what matched. */
+  await(stream: "stdout" | "stderr", pattern: RegExp): Effect.Effect<RegExpExecArray, ProgramError> {
+    return Effect.callback((resume) => {
+      const settle = (result: Effect.Effect<RegExpExecArray, ProgramError>): void => {
+        clearTimeout(timer)
+        this.#waiters.delete(look)
+        resume(result)
+      }
+      const fail = (why: string) => settle(Effect.fail(new ProgramError({ message: `${why}: ${this.shown()}` })))
+      const look = (): void => {
+        const found = pattern.exec(this[stream])
+        if (found !== null) settle(Effect.succeed(found))
+        else if (this.ended !== undefined) fail(`it ended without ${pattern} on ${stream}`)
+      }
+      const timer = setTimeout(() => fail(`no ${pattern} on ${stream}`), long)
+      this.#waiters.add(look)
+      look()
+      return Effect.sync(() => settle(Effect.never))
+    })
+  }
+
+  /** The endpoint that it says it bound, the `nth` of them. */
+  bound(nth = 1): Effect.Effect<string, ProgramError> {
+    return Effect.map(
+      this.await("stderr", new RegExp(`(?:^.*bound (\\S+)\n[^]*?){${nth}}`, "m")),
+      (found) => found[1] ?? ""
+    )
+  }
+
+  shown(): string {
+    return JSON.stringify({ stdout: this.stdout, stderr: this.stderr, ended: this.ended })
+  }
+
+  /** Waits until the process has ended and both streams are closed. */
+  readonly exit = Effect.suspend(() =>
+    Effect.timeoutOrElse(
+      Effect.promise(() => this.#exit),
+      {
+        duration: long,
+        orElse: () => Effect.fail(new ProgramError({ message: `it goes on: ${this.shown()}` }))
+      }
+    )
+  )
+
+  /** Sends a signal, and gives how it ended and after how many milliseconds. */
+  signal(signal: NodeJS.Signals) {
+    return Effect.gen({ self: this }, function* () {
+      const since = performance.now()
+      this.process.kill(signal)
+      const ended = yield* this.exit
+      return { ...ended, took: performance.now() - since }
+    })
+  }
+}
+
+/** Runs it until the scope ends. */
+const run = (...args: ReadonlyArray<string>): Effect.Effect<Program, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => new Program(args)),
+    (running) =>
+      Effect.suspend(() => {
+        if (running.ended !== undefined) return Effect.void
+        running.process.kill("SIGKILL")
+        return Effect.ignore(running.exit)
+      })
+  )
+
+const serve = (...args: ReadonlyArray<string>) => run("serve", ...args)
+
+const fileOf = (endpoint: string) => endpoint.replace("ipc://", "")
+
+const options = { timeout: 60_000, concurrent: true }
+
+describe("zgossip serve", () => {
+  it.live(
+    "says what it bound on stderr, and prints deliveries on stdout; its options can be repeated",
+    () =>
+      Effect.gen(function* () {
+        const [tcp, ipc, servers] = [
+          yield* place("tcp"),
+          yield* place("ipc"),
+          [yield* ourNode({ bind: [yield* place("tcp")] }), yield* ourNode({ bind: [yield* place("ipc")] })]
+        ]
+        const zgossip = yield* serve(
+          ...["--bind", tcp, "--bind", ipc],
+          ...servers.flatMap(({ endpoint }) => ["--connect", endpoint]),
+          ...["--publish", "printer=tcp://10.0.0.7:9100", "--publish", "a=b=c", "--publish", "=", "--publish", "é=ü"]
+        )
+        assert.strictEqual(yield* zgossip.bound(1), tcp)
+        assert.strictEqual(yield* zgossip.bound(2), ipc)
+        for (const server of servers) yield* server.awaitTuple("é", "ü", long)
+        for (const server of servers) {
+          assert.deepStrictEqual(yield* server.holds, ["=", "a=b=c", "printer=tcp://10.0.0.7:9100", "é=ü"])
+        }
+        const client = yield* rawDealer(ipc)
+        yield* client.send(Wire.HELLO)
+        assert.strictEqual((yield* client.untilPong(long)).length, 4)
+        // What would move the cursor, forge a line, or is no text
+        yield* client.send(Wire.PUBLISH("esc\u001b[2J", "two\nlines"))
+        yield* client.send(Wire.PUBLISH(Uint8Array.of(0xff), ""))
+        yield* zgossip.await("stdout", /\ufffd = \n/)
+        assert.strictEqual(
+          zgossip.stdout,
+          "printer = tcp://10.0.0.7:9100\na = b=c\n = \né = ü\nesc\\u001b[2J = two\\u000alines\n\ufffd = \n"
+        )
+        assert.isTrue(zgossip.stderr.split("\n").every((line) => line === "" || /^\d\d:\d\d:\d\d\.\d{3} /.test(line)))
+      }),
+    options
+  )
+
+  it.live(
+    "two processes tell each other; what is said while nobody listens yet is not lost",
+    () =>
+      Effect.gen(function* () {
+        const where = yield* place("tcp")
+        const second = yield* serve(...["--bind", yield* place("ipc"), "--connect", where, "--publish", "from=second"])
+        yield* second.bound()
+        const first = yield* serve("--bind", where, "--publish", "from first=1")
+        yield* first.await("stdout", /^from = second$/m)
+        yield* second.await("stdout", /^from first = 1$/m)
+        const ended = yield* Effect.all([first.signal("SIGTERM"), second.signal("SIGINT")], { concurrency: 2 })
+        assert.deepStrictEqual(
+          ended.map(({ code }) => code),
+          [0, 0]
+        )
+      }),
+    options
+  )
+
+  it.live(
+    "wrong arguments are one line on stderr and exit code 1",
+    () =>
+      Effect.gen(function* () {
+        const cases: ReadonlyArray<readonly [args: ReadonlyArray<string>, says: RegExp]> = [
+          [["swerve"], /swerve/],
+          [["serve", "tcp://127.0.0.1:1"], /tcp:\/\/127\.0\.0\.1:1/],
+          [["serve", "--bnd", "tcp://127.0.0.1:1"], /--bnd.*--bind/],
+          [["serve", "--publish", "novalue"], /novalue.*key=value/],
+          [["serve", "--bind", "tcp://127.0.0.1:99999"], /99999/],
+          [["serve", "--bind", "tcp://127.0.0.1:!", "--connect", "tcp://*:5670"], /tcp:\/\/\*:5670/]
+        ]
+        const refused = ([args, says]: (typeof cases)[number]) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const zgossip = yield* run(...args)
+              assert.deepInclude(yield* zgossip.exit, { code: 1 }, zgossip.shown())
+              const own = zgossip.stderr.split("\n").filter((line) => !/^\d\d:\d\d:\d\d.* bound /.test(line))
+              assert.strictEqual(own.length, 2, zgossip.shown())
+              assert.match(own[0]!, says)
+              assert.strictEqual(own[1], "")
+              assert.strictEqual(zgossip.stdout, "")
+            })
+          )
+        yield* Effect.forEach(cases, refused, { concurrency: 2, discard: true })
+      }),
+    options
+  )
+
+  it.live(
+    "an endpoint that is in use is one line on stderr and exit code 1, and its owner goes on",
+    () =>
+      Effect.gen(function* () {
+        for (const scheme of ["tcp", "ipc"] as const) {
+          const busy = yield* rawRouter(yield* place(scheme))
+          const zgossip = yield* serve("--bind", busy.endpoint)
+          assert.deepInclude(yield* zgossip.exit, { code: 1 }, zgossip.shown())
+          assert.match(zgossip.stderr, /^zgossip: cannot bind \S+: .*in use.*\n$/)
+          assert.include(zgossip.stderr, busy.endpoint)
+          const client = yield* rawDealer(busy.endpoint)
+          yield* client.send(Wire.HELLO)
+          assert.strictEqual(yield* busy.nextText(long), "HELLO")
+        }
+      }),
+    options
+  )
+
+  it.live.each(["SIGINT", "SIGTERM"] as const)(
+    "%s ends it within a second with exit code 0, also among peers that stall; no socket file stays",
+    (signal) =>
+      Effect.gen(function* () {
+        const [tcp, ipc] = [yield* place("tcp"), yield* place("ipc")]
+        const silent = yield* rawRouter(yield* place("tcp"))
+        const zgossip = yield* serve(
+          ...["--bind", tcp, "--bind", ipc, "--connect", silent.endpoint, "--connect", yield* place("tcp")]
+        )
+        yield* zgossip.bound(2)
+        assert.isTrue(existsSync(fileOf(ipc)))
+        // Somebody who never reads, somebody who says a lot, and messages under way to both
+        const lazy = yield* Effect.acquireRelease(
+          Effect.sync(() => Object.assign(new Dealer(), { linger: 0, receiveHighWaterMark: 10 })),
+          (socket) => Effect.sync(() => socket.close())
+        )
+        lazy.connect(ipc)
+        yield* Effect.promise(() => lazy.send(Wire.HELLO))
+        const busy = yield* rawDealer(tcp)
+        yield* busy.send(Wire.HELLO)
+        for (let n = 0; n < 3000; n++) yield* busy.send(Wire.PUBLISH(`key ${n}`, "x".repeat(1000)))
+        yield* zgossip.await("stdout", /^key 1000 = x/m)
+        const ended = yield* zgossip.signal(signal)
+        assert.deepInclude(ended, { code: 0, signal: null }, zgossip.stderr)
+        // Some 200 ms on a machine that has time for it
+        assert.isBelow(ended.took, 2000)
+        assert.isFalse(existsSync(fileOf(ipc)))
+        assert.notMatch(zgossip.stderr, /Error|\n {4}at /)
+      }),
+    // Not beside the others: this one looks at the clock
+    { timeout: 60_000 }
+  )
+
+  it.live(
+    "killed, it leaves a socket file, and the next one takes its place",
+    () =>
+      Effect.gen(function* () {
+        const ipc = yield* place("ipc")
+        const first = yield* serve("--bind", ipc, "--publish", "a=1")
+        const client = yield* ourNode({ connect: [ipc] })
+        yield* client.awaitTuple("a", "1", long)
+        assert.deepInclude(yield* first.signal("SIGKILL"), { signal: "SIGKILL" })
+        assert.isTrue(existsSync(fileOf(ipc)))
+        const second = yield* serve("--bind", ipc)
+        assert.strictEqual(yield* second.bound(), ipc)
+        yield* second.await("stdout", /^a = 1$/m)
+        assert.deepInclude(yield* second.signal("SIGTERM"), { code: 0 })
+        assert.isFalse(existsSync(fileOf(ipc)))
+      }),
+    options
+  )
+
+  it.live(
+    "ends quietly when the reader of its output has gone, and goes on without one for its log",
+    () =>
+      Effect.gen(function* () {
+        const tcp = yield* place("tcp")
+        const zgossip = yield* serve("--bind", tcp, "--verbose")
+        yield* zgossip.bound()
+        const client = yield* rawDealer(tcp)
+        yield* client.send(Wire.HELLO)
+        yield* client.untilPong(long)
+        zgossip.process.stderr.destroy()
+        for (let n = 0; n < 10; n++) {
+          yield* client.send(Wire.PUBLISH("a", `${n}`))
+          yield* client.untilPong(long)
+        }
+        yield* zgossip.await("stdout", /^a = 9$/m)
+        zgossip.process.stdout.destroy()
+        const ended = Effect.sync(() => zgossip.process.exitCode)
+        yield* Effect.raceFirst(
+          eventually(ended, (code) => code !== null, long),
+          Effect.forever(
+            Effect.andThen(
+              Effect.suspend(() => client.send(Wire.PUBLISH("b", `${performance.now()}`))),
+              Effect.sleep("20 millis")
+            )
+          )
+        )
+        assert.strictEqual(zgossip.process.exitCode, 0)
+        assert.notMatch(zgossip.stderr, /EPIPE|Error/)
+      }),
+    options
+  )
+})
