@@ -23,16 +23,39 @@ import { ours } from "./ours.ts"
 import { summaries } from "./profile.ts"
 import { type Metric, type Row, rows } from "./rows.ts"
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    quick: { type: "boolean", default: false },
-    only: { type: "string", multiple: true },
-    json: { type: "string" },
-    profile: { type: "string" },
-    set: { type: "string", multiple: true, default: [] }
+const usage =
+  "npm run bench -- [--rounds N] [--quick] [--only ID]... [--json FILE] [--profile FOLDER] [--set PATH=VALUE]..."
+
+const parse = () => {
+  try {
+    return parseArgs({
+      options: {
+        rounds: { type: "string", default: "5" },
+        quick: { type: "boolean", default: false },
+        only: { type: "string", multiple: true },
+        json: { type: "string" },
+        profile: { type: "string" },
+        set: { type: "string", multiple: true, default: [] },
+        help: { type: "boolean", default: false }
+      }
+    }).values
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}: ${usage}\n`)
+    return process.exit(1)
   }
-})
+}
+
+const options = parse()
+
+const known = rows(availableParallelism()).map(({ id }) => id)
+const unknown = options.only?.filter((prefix) => !known.some((id) => id.startsWith(prefix))) ?? []
+
+if (options.help || unknown.length > 0) {
+  const text = `${usage}\nrows: ${known.join(", ")}\n`
+  if (options.help) process.stdout.write(text)
+  else process.stderr.write(`no row is called ${unknown.join(" or ")}\n${text}`)
+  process.exit(options.help ? 0 : 1)
+}
 
 /** What one implementation did in one row: figures by metric and round, or why there are none. */
 type Figures = Result.Result<ReadonlyArray<ReadonlyArray<number>>, string>

@@ -5,7 +5,8 @@
  *
  * Three workers follow one setting. An operator, connected to any node of the network, changes it.
  */
-import { Effect, Layer, Stream, SubscriptionRef } from "effect"
+import type { Layer } from "effect"
+import { Effect, Stream, SubscriptionRef } from "effect"
 import { Gossip } from "../src/index.ts" // in your project: from "effect-zgossip"
 
 /** A setting as a value that follows the network; `initial` until the network says otherwise. */

@@ -10,7 +10,7 @@ const file = join(folder, `${name}.ts`)
 
 if (/^[\w-]+$/.test(name) && existsSync(file)) {
   process.argv = [process.argv[0], file, ...args]
-  import(file)
+  void import(file)
 } else {
   const names = readdirSync(folder).flatMap((it) => (it.endsWith(".ts") ? [it.slice(0, -3)] : []))
   process.stderr.write(`write npm run example NAME, where NAME is one of ${names.join(", ")}\n`)
