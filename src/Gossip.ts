@@ -23,10 +23,8 @@ import * as MemoryTransport from "./layers/MemoryTransport.ts"
 import * as MemoryTupleStore from "./layers/MemoryTupleStore.ts"
 import * as ZmqTransport from "./layers/ZmqTransport.ts"
 import type * as Octets from "./protocol/Octets.ts"
-import { defaults } from "./protocol/Settings.ts"
 import type { Settings } from "./protocol/Settings.ts"
-import { Gossip } from "./services/Gossip.ts"
-import type { GossipError } from "./services/Gossip.ts"
+import { Gossip, GossipError } from "./services/Gossip.ts"
 import type { GossipConfig } from "./services/GossipConfig.ts"
 import type { Transport } from "./services/Transport.ts"
 import type { TupleStore } from "./services/TupleStore.ts"
@@ -54,9 +52,7 @@ export interface Options extends Partial<Settings> {
  * @category layers
  */
 export const layer = (options: Options = {}): Layer.Layer<Gossip, GossipError> =>
-  layerStarted(options).pipe(
-    Layer.provide([ZmqTransport.layer, MemoryTupleStore.layer, MemoryConfig.layer(settingsOf(options))])
-  )
+  layerStarted(options).pipe(Layer.provide([ZmqTransport.layer, MemoryTupleStore.layer, configOf(options)]))
 
 /**
  * A node on a simulated network in this process, for tests: `host` is its name there.
@@ -69,11 +65,7 @@ export const layerMemory = (
   options: Options & { readonly host?: string } = {}
 ): Layer.Layer<Gossip, GossipError> =>
   layerStarted(options).pipe(
-    Layer.provide([
-      MemoryTransport.layer(network, options.host),
-      Layer.fresh(MemoryTupleStore.layer),
-      MemoryConfig.layer(settingsOf(options))
-    ])
+    Layer.provide([MemoryTransport.layer(network, options.host), MemoryTupleStore.layer, configOf(options)])
   )
 
 /**
@@ -99,5 +91,10 @@ const start = Effect.fnUntraced(function* (gossip: Gossip["Service"], options: O
 
 const isIterable = <A>(value: Iterable<A> | object): value is Iterable<A> => Symbol.iterator in value
 
-const settingsOf = (options: Options): Partial<Settings> =>
-  Object.fromEntries(Object.entries(options).filter(([name]) => name in defaults))
+const configOf = (options: Options): Layer.Layer<GossipConfig, GossipError> =>
+  Layer.effectContext(
+    Effect.mapError(
+      Layer.build(MemoryConfig.layer(options)),
+      ({ detail, path }) => new GossipError({ operation: `set ${path}`, reason: { _tag: "InvalidSetting", detail } })
+    )
+  )

@@ -6,13 +6,14 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Data, Effect, Exit, Logger, Runtime, Stream } from "effect"
+import { Cause, Data, Effect, Exit, Logger, Option, Runtime, Stream } from "effect"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { createRequire } from "node:module"
 import { styleText } from "node:util"
 import * as Gossip from "./Gossip.ts"
+import * as Octets from "./protocol/Octets.ts"
 import type { Tuple } from "./protocol/Tuple.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
@@ -89,19 +90,36 @@ const parseTuple = (text: string): Effect.Effect<readonly [string, string], Usag
     : Effect.succeed([text.slice(0, equals), text.slice(equals + 1)])
 }
 
-/** Standard output was closed by its reader. */
+/** How many octets of a value are shown. */
+const shownOctets = 1000
+
+/** Standard output was closed by its reader: nothing more to do. */
 class Closed extends Data.TaggedError("Closed") {
-  override readonly [Runtime.errorReported] = false
   override readonly [Runtime.errorExitCode] = 0
 }
 
-const printTuples = (tuples: ReadonlyArray<Tuple>): Effect.Effect<void, Closed> => {
+/** What is read on standard output was lost, with the system's reason. */
+class OutputError extends Data.TaggedError("OutputError")<{ readonly message: string }> {}
+
+const printTuples = (tuples: ReadonlyArray<Tuple>): Effect.Effect<void, Closed | OutputError> => {
   const colour = process.stdout.isTTY && process.stdout.hasColors()
   const text = tuples
-    .map(({ key, value }) => `${colour ? styleText("cyan", printable(key)) : printable(key)} = ${printable(value)}\n`)
+    .map(({ key, valueOctets }) => {
+      const shown = printable(Octets.toText(valueOctets.slice(0, shownOctets)))
+      const rest = valueOctets.length > shownOctets ? ` ... (${valueOctets.length} octets)` : ""
+      return `${colour ? styleText("cyan", printable(key)) : printable(key)} = ${shown}${rest}\n`
+    })
     .join("")
   return Effect.callback((resume) => {
-    process.stdout.write(text, (error) => resume(error ? Effect.fail(new Closed()) : Effect.void))
+    process.stdout.write(text, (error: NodeJS.ErrnoException | null | undefined) => {
+      if (!error) return resume(Effect.void)
+      const left = error.code === "EPIPE" || error.code === "ECONNRESET" || error.code === "ERR_STREAM_DESTROYED"
+      resume(
+        Effect.fail(
+          left ? new Closed() : new OutputError({ message: `cannot write to standard output: ${error.message}` })
+        )
+      )
+    })
   })
 }
 
@@ -138,11 +156,15 @@ const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 
 /** An error that its reader can mend is one line; a fault of ours comes with its stack. */
-const report = (error: UsageError | Gossip.GossipError): Effect.Effect<never, UsageError | Gossip.GossipError> =>
-  Effect.andThen(
-    Effect.sync(() => process.stderr.write(`zgossip: ${printable(error.message)}\n`)),
-    Effect.fail(Object.assign(error, { [Runtime.errorReported]: false }))
-  )
+const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
+  if (Cause.hasDies(cause)) return Effect.logError("a fault of zgossip", cause)
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  return Effect.sync(() => {
+    if (error instanceof UsageError || error instanceof Gossip.GossipError || error instanceof OutputError) {
+      process.stderr.write(`zgossip: ${printable(error.message)}\n`)
+    }
+  })
+}
 
 /** Wrong arguments are one line; the help, which would scroll it away, is there for who asks. */
 const presenter = CliOutput.layerPresenter({
@@ -167,8 +189,8 @@ export const run = (): void => {
   process.stdout.on("error", () => {})
   command.pipe(
     Command.run({ version }),
-    Effect.catchTag(["UsageError", "GossipError"], report),
+    Effect.tapCause(report),
     Effect.provide([NodeServices.layer, Logger.layer([logger]), presenter]),
-    NodeRuntime.runMain({ teardown })
+    NodeRuntime.runMain({ teardown, disableErrorReporting: true })
   )
 }

@@ -6,6 +6,7 @@
 import { Cause, Effect, Queue, Result } from "effect"
 import * as Command from "../protocol/Command.ts"
 import type { CommandPipe, Gossip, GossipError } from "../services/Gossip.ts"
+import { stoppedError } from "../services/Gossip.ts"
 import type { GossipEngine, Subscriber } from "./GossipEngine.ts"
 import type { Submit } from "./GossipNode.ts"
 
@@ -89,7 +90,13 @@ export const make = Effect.fnUntraced(function* (gossip: Gossip["Service"], subm
     send: (strings) => {
       const command = Command.fromStrings(strings)
       return Result.isSuccess(command)
-        ? Effect.asVoid(Queue.offer(commands, command.success))
+        ? Effect.flatMap(Queue.offer(commands, command.success), (taken) =>
+            taken
+              ? Effect.void
+              : Effect.fail(
+                  new Command.CommandError({ command: command.success._tag, detail: stoppedError.reason.detail })
+                )
+          )
         : Effect.fail(command.failure)
     },
     receive

@@ -89,7 +89,7 @@ export class GossipEngine {
   receivePeers(served: Served, events: ReadonlyArray<PeerEvent>, now: number): void {
     for (const event of events) {
       if (event._tag === "Gone") {
-        this.#leave(served, event.peer)
+        this.leave(served, event.peer)
         continue
       }
       const client = served.clients.get(event.peer) ?? this.#arrive(served, event.peer)
@@ -348,7 +348,8 @@ export class GossipEngine {
     return client
   }
 
-  #leave(served: Served, peer: Peer): void {
+  /** A client has left, or has to start again. */
+  leave(served: Served, peer: Peer): void {
     const client = served.clients.get(peer)
     if (client === undefined) return
     served.clients.delete(peer)

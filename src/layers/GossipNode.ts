@@ -9,25 +9,12 @@
  *
  * @since 0.1.0
  */
-import {
-  Cause,
-  Clock,
-  Deferred,
-  Effect,
-  Exit,
-  Fiber,
-  FiberHandle,
-  Layer,
-  Option,
-  Queue,
-  Result,
-  Scope,
-  Stream
-} from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberHandle, Option, Queue, Result, Scope, Stream } from "effect"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Octets from "../protocol/Octets.ts"
 import * as Tuple from "../protocol/Tuple.ts"
-import { Gossip, GossipError, stoppedError } from "../services/Gossip.ts"
+import type { Gossip } from "../services/Gossip.ts"
+import { GossipError, stoppedError } from "../services/Gossip.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
 import { Transport } from "../services/Transport.ts"
 import { TupleStore } from "../services/TupleStore.ts"
@@ -114,7 +101,7 @@ export const make = Effect.gen(function* () {
   /** Works off what waited in the inbox: one Effect for a batch, none for a message. */
   const work = (inputs: ReadonlyArray<Input>) =>
     Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* NodeLinks.monotonicMillis
       engine.settings = yield* config.get
       for (const input of inputs) input.run(now)
       yield* Effect.catchCause(store.commit, (cause) => Effect.logError("the store could not commit", cause))
@@ -250,14 +237,6 @@ export const make = Effect.gen(function* () {
   }
   return gossip
 })
-
-/**
- * A node over the given transport, store and configuration. Closing it closes everything it opened, and waits.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layer: Layer.Layer<Gossip, never, Transport | TupleStore | GossipConfig> = Layer.effect(Gossip, make)
 
 const tooLong = (error: Tuple.TupleTooLong): GossipError =>
   new GossipError({ operation: "publish", reason: { _tag: "TupleTooLong", detail: error.message } })

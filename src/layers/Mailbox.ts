@@ -46,9 +46,9 @@ export class Mailbox<A> {
     })
   })
 
-  /** Waits until the queue has room again, because its reader took from it. */
+  /** Waits until a reply would be taken, because its reader took from it. */
   readonly room: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.outbox.hasRoom || this.#closed) return resume(Effect.void)
+    if (this.outbox.takesReplies || this.#closed) return resume(Effect.void)
     this.#roomy = () => resume(Effect.void)
     return Effect.sync(() => {
       this.#roomy = undefined
@@ -68,7 +68,7 @@ export class Mailbox<A> {
 
   #take(): ReadonlyArray<A> {
     const taken = this.outbox.take(chunkItems, chunkSize)
-    if (this.outbox.hasRoom || this.#closed) this.#roomy?.()
+    if (this.outbox.takesReplies || this.#closed) this.#roomy?.()
     return taken
   }
 }

@@ -13,10 +13,10 @@ import { GossipConfig } from "../services/GossipConfig.ts"
  * @since 0.1.0
  * @category layers
  */
-export const layer = (settings: Partial<Settings.Settings> = {}): Layer.Layer<GossipConfig> =>
+export const layer = (given: Partial<Settings.Settings> = {}): Layer.Layer<GossipConfig, Settings.SettingError> =>
   Layer.effect(
     GossipConfig,
-    Effect.map(SubscriptionRef.make<Settings.Settings>({ ...Settings.defaults, ...settings }), (ref) =>
+    Effect.map(Effect.flatMap(Effect.fromResult(Settings.make(given)), SubscriptionRef.make), (ref) =>
       GossipConfig.of({
         get: SubscriptionRef.get(ref),
         set: (path, value) =>

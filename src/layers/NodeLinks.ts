@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Deferred, Effect, Exit, Fiber, FiberMap, Option, Schedule, Scope, Semaphore } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, FiberMap, Option, Schedule, Scope, Semaphore } from "effect"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import { GossipError, stoppedError } from "../services/Gossip.ts"
 import type { Listener, Peer, Transport, TransportError } from "../services/Transport.ts"
@@ -19,6 +19,19 @@ const backoff = Schedule.min([Schedule.exponential("50 millis", 2), Schedule.spa
 
 /** Between the loss of a connection that was up and the first attempt to replace it. */
 const breath = "20 millis"
+
+/** What was up no longer than this, in ms, has failed: a server that takes connections and drops them is not courted. */
+const healthy = 2000
+
+/**
+ * Time for timeouts, in whole milliseconds from an arbitrary moment: unlike the time of day it is never set.
+ *
+ * @since 0.1.0
+ * @category time
+ */
+export const monotonicMillis: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNanos, (nanos) =>
+  Number(nanos / 1_000_000n)
+)
 
 /**
  * @since 0.1.0
@@ -47,23 +60,26 @@ export const make = Effect.fnUntraced(function* (submit: Submit, transport: Tran
 
   // Server side
 
-  const serveOnce = (endpoint: Endpoint.Endpoint, onBound: (endpoint: Endpoint.Endpoint) => Effect.Effect<void>) =>
+  const serveOnce = (endpoint: Endpoint.Endpoint, onBound: (endpoint: Endpoint.Endpoint) => Effect.Effect<unknown>) =>
     Effect.scoped(
       Effect.gen(function* () {
         const listener = yield* transport.bind(endpoint)
-        const senders = yield* FiberMap.make<Peer, void>()
+        const senders = yield* FiberMap.make<Peer, void, TransportError>()
         const run = yield* FiberMap.runtime(senders)<never>()
         const served: Served = {
           endpoint: Endpoint.format(listener.endpoint),
           clients: new Map(),
-          arrived: (peer, { mailbox }) => void run(peer, sendToClient(listener, peer, mailbox)),
+          arrived: (peer, { mailbox }) => {
+            const leave = Effect.ignore(submit((engine) => engine.leave(served, peer)))
+            run(
+              peer,
+              Effect.onError(sendToClient(listener, peer, mailbox), () => leave)
+            )
+          },
           left: (peer) => Option.map(FiberMap.getUnsafe(senders, peer), (fiber) => fiber.interruptUnsafe())
         }
         yield* Effect.acquireRelease(
-          submit((engine) => {
-            engine.serve(served)
-            engine.port = Endpoint.port(listener.endpoint)
-          }),
+          submit((engine) => engine.serve(served)),
           () => Effect.ignore(submit((engine) => engine.unserve(served)))
         )
         yield* onBound(listener.endpoint)
@@ -78,15 +94,10 @@ export const make = Effect.fnUntraced(function* (submit: Submit, transport: Tran
   /** Binds; the outcome of the first time is `first`'s, after that the endpoint is bound again until it works. */
   const serve = (asked: Endpoint.Endpoint, first: Deferred.Deferred<Endpoint.Endpoint, GossipError>) => {
     let endpoint = asked
-    let bound = false
     const once = serveOnce(asked, (resolved) => {
       endpoint = resolved
-      bound = true
-      return Effect.asVoid(Deferred.succeed(first, resolved))
-    })
-    const again = Effect.suspend(() => {
-      bound = false
-      return serveOnce(endpoint, () => Effect.sync(() => void (bound = true)))
+      const bound = submit((engine) => void (engine.port = Endpoint.port(resolved)))
+      return Effect.andThen(Effect.ignore(bound), Deferred.succeed(first, resolved))
     })
     return Effect.catchCause(once, (cause) =>
       Effect.flatMap(
@@ -98,8 +109,7 @@ export const make = Effect.fnUntraced(function* (submit: Submit, transport: Tran
           if (unbound) return Effect.void
           const text = Endpoint.format(endpoint)
           const loop = {
-            once: again,
-            wasUp: () => bound,
+            once: (up: Effect.Effect<void>) => serveOnce(endpoint, () => up),
             lost: `no longer serving on ${text}, binding again`,
             cannot: `cannot bind ${text} again, trying on`,
             onFailure: () => Effect.void
@@ -141,17 +151,23 @@ export const make = Effect.fnUntraced(function* (submit: Submit, transport: Tran
 
   // Client side
 
-  const joinOnce = (endpoint: Endpoint.Endpoint, joined: Joined, onUp: () => void) =>
+  const joinOnce = (endpoint: Endpoint.Endpoint, joined: Joined, up: Effect.Effect<void>) =>
     Effect.scoped(
       Effect.gen(function* () {
         const connection = yield* transport.connect(endpoint)
-        onUp()
+        yield* up
         yield* Effect.acquireRelease(
           submit((engine, now) => engine.up(joined, now)),
           () => Effect.ignore(submit((engine) => engine.down(joined)))
         )
         yield* Effect.logInfo(`connected to ${joined.endpoint}`)
-        const send = Effect.forever(Effect.flatMap(joined.mailbox.take, connection.send))
+        const send = Effect.forever(Effect.flatMap(joined.mailbox.take, connection.send)).pipe(
+          // A loss is the reader's to report: what the remote said before it went is still to be read.
+          Effect.catchIf(
+            ({ reason }) => reason._tag === "Lost",
+            () => Effect.never
+          )
+        )
         const receive = connection.receive.pipe(
           Effect.flatMap((messages) => submit((engine, now) => engine.receiveRemote(joined, messages, now))),
           Effect.forever
@@ -166,16 +182,8 @@ export const make = Effect.fnUntraced(function* (submit: Submit, transport: Tran
         const text = Endpoint.format(endpoint)
         if (remotes.has(text)) return
         const joined = yield* submit((engine) => engine.join(text))
-        let up = false
-        const once = Effect.suspend(() => {
-          up = false
-          return joinOnce(endpoint, joined, () => {
-            up = true
-          })
-        })
         const loop = persist({
-          once,
-          wasUp: () => up,
+          once: (up) => joinOnce(endpoint, joined, up),
           lost: `lost the connection to ${text}, connecting again`,
           cannot: `cannot connect to ${text}, trying on`,
           onFailure: (detail) => Effect.ignore(submit(() => void (joined.error = detail)))
@@ -208,49 +216,65 @@ export const make = Effect.fnUntraced(function* (submit: Submit, transport: Tran
 
 /** A loop that only ever ends by failing, and the words in which its failures are told. */
 interface Loop<E> {
-  readonly once: Effect.Effect<never, E>
-  /** Whether it got as far as it should before it failed. */
-  readonly wasUp: () => boolean
+  /** Runs `up` once it has got as far as it should. */
+  readonly once: (up: Effect.Effect<void>) => Effect.Effect<never, E>
   readonly lost: string
   readonly cannot: string
   readonly onFailure: (detail: string) => Effect.Effect<void>
 }
 
-/** Runs a loop again and again; the delays grow from one failure to the next, and start anew once it was up. */
+/** Runs a loop again and again; the delays grow from one failure to the next, and start anew once it was healthy. */
 const persist = <E extends TransportError | GossipError>(loop: Loop<E>): Effect.Effect<never> => {
+  let upAt: number | undefined
+  let wasHealthy = false
   let said = ""
-  const tell = (cause: Cause.Cause<E>) => {
-    if (loop.wasUp()) {
-      said = ""
-      return warn(loop.lost, cause)
-    }
+  const up = Effect.map(monotonicMillis, (now) => {
+    upAt = now
+  })
+  const failed = Effect.fnUntraced(function* (cause: Cause.Cause<E>) {
+    if (Cause.hasInterruptsOnly(cause)) return
+    wasHealthy = upAt !== undefined && (yield* monotonicMillis) - upAt > healthy
+    if (wasHealthy) said = ""
+    yield* loop.onFailure(lineOf(cause))
+    const line = `${upAt === undefined ? loop.cannot : loop.lost}: ${lineOf(cause)}`
     // The same failure over and over is said once.
-    const line = lineOf(cause)
-    if (line === said) return Effect.logDebug(`${loop.cannot}: ${line}`)
+    if (line === said) return yield* Effect.logDebug(line)
     said = line
-    return warn(loop.cannot, cause)
-  }
-  return loop.once.pipe(
-    Effect.tapCause((cause) =>
-      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.andThen(loop.onFailure(lineOf(cause)), tell(cause))
-    ),
+    yield* warn(upAt === undefined ? loop.cannot : loop.lost, cause)
+  })
+  return Effect.suspend(() => {
+    upAt = undefined
+    return loop.once(up)
+  }).pipe(
+    Effect.tapCause(failed),
     Effect.sandbox,
-    Effect.catchIf(loop.wasUp, () => Effect.sleep(breath)),
+    Effect.catchIf(
+      () => wasHealthy,
+      () => Effect.sleep(breath)
+    ),
     Effect.retry(backoff),
     Effect.orDie,
     Effect.forever
   )
 }
 
-const sendToClient = (listener: Listener, peer: Peer, mailbox: Mailbox<Uint8Array>): Effect.Effect<void> =>
+/** Ends quietly when the client has left; where it ends otherwise the client has to start again. */
+const sendToClient = (
+  listener: Listener,
+  peer: Peer,
+  mailbox: Mailbox<Uint8Array>
+): Effect.Effect<void, TransportError> =>
   Effect.flatMap(mailbox.take, (frames) => listener.send(peer, frames)).pipe(
     Effect.forever,
-    Effect.catchCause((cause) => {
-      const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-      return error?.reason._tag === "PeerGone" || Cause.hasInterruptsOnly(cause)
+    Effect.catchIf(
+      ({ reason }) => reason._tag === "PeerGone" || reason._tag === "Closed",
+      () => Effect.void
+    ),
+    Effect.tapCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
         ? Effect.void
-        : warn(`cannot send to a client of ${Endpoint.format(listener.endpoint)}`, cause)
-    })
+        : warn(`cannot send to a client of ${Endpoint.format(listener.endpoint)}, it has to say HELLO again`, cause)
+    )
   )
 
 /** A failure that is a fault of ours comes with its stack. */

@@ -31,6 +31,7 @@ export class Reader<A> {
   private idle = false
   private ended = false
   private why: TransportError | undefined = undefined
+  private timeout: -1 | 0 = -1
   private readonly closed: TransportError
 
   /**
@@ -112,18 +113,26 @@ export class Reader<A> {
   /** Without a timeout each receive asks the system first whether it has to wait: 0 is a third faster. */
   private async drain(batch: Array<A>): Promise<void> {
     const { accept, socket } = this
-    socket.receiveTimeout = this.why === undefined ? -1 : 0
+    this.waitFor(this.why === undefined ? -1 : 0)
     this.idle = true
     let message = await socket.receive()
     this.idle = false
-    socket.receiveTimeout = 0
     accept(message, batch)
+    // A message often comes alone. To look is cheaper than to run into EAGAIN; a second look is not.
+    if (!socket.readable) return
+    this.waitFor(0)
     let octets = size(message)
     while (batch.length < batchMessages && octets < batchOctets) {
       message = await socket.receive()
       accept(message, batch)
       octets += size(message)
     }
+  }
+
+  private waitFor(timeout: -1 | 0): void {
+    if (timeout === this.timeout) return
+    this.socket.receiveTimeout = timeout
+    this.timeout = timeout
   }
 }
 

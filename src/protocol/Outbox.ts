@@ -88,6 +88,11 @@ export class Outbox<A> {
     return this.#items < this.#limits.maxItems && this.#size < this.#limits.maxSize
   }
 
+  /** Whether {@link push} would take a reply. */
+  get takesReplies(): boolean {
+    return this.#items < 2 * this.#limits.maxItems
+  }
+
   get #items(): number {
     return this.#queue.length - this.#head
   }
@@ -104,7 +109,7 @@ export class Outbox<A> {
 
   /** Puts a reply. False where a reader that asks and never reads has filled even the room kept for replies. */
   push(item: A): boolean {
-    if (this.#items >= 2 * this.#limits.maxItems) return false
+    if (!this.takesReplies) return false
     this.#queue.push(new Reply(item))
     this.#size += this.#sizeOf(item)
     return true

@@ -76,8 +76,25 @@ export const set = (settings: Settings, path: string, value: string): Result.Res
     case "remote/ping-interval":
       return milliseconds(1, (pingInterval) => ({ ...settings, pingInterval }))
     default:
-      return fail(`no such setting, there are ${paths.join(", ")}`)
+      return fail(`no such setting, there are ${Object.values(pathOf).join(", ")}`)
   }
+}
+
+/**
+ * The defaults, save what is given; each checked as {@link set} checks it. What is `undefined` is not given.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (given: Partial<Settings>): Result.Result<Settings, SettingError> => {
+  let settings: Result.Result<Settings, SettingError> = Result.succeed(defaults)
+  for (const [name, path] of Object.entries(pathOf)) {
+    const value = given[name as keyof Settings]
+    if (value === undefined) continue
+    const text = typeof value === "boolean" ? String(Number(value)) : String(value)
+    settings = Result.flatMap(settings, (settings) => set(settings, path, text))
+  }
+  return settings
 }
 
 /**
@@ -92,7 +109,12 @@ export const pingInterval = (settings: Settings): number =>
     Math.min(settings.pingInterval ?? Math.floor(settings.remoteTimeout / 4), Math.floor(settings.remoteTimeout / 2))
   )
 
-const paths = ["server/timeout", "server/verbose", "remote/timeout", "remote/ping-interval"]
+const pathOf = {
+  serverTimeout: "server/timeout",
+  verbose: "server/verbose",
+  remoteTimeout: "remote/timeout",
+  pingInterval: "remote/ping-interval"
+} as const satisfies Record<keyof Settings, string>
 
 /** The longest time that a timer of the runtime can wait, some 24 days. */
 const longest = 2 ** 31 - 1

@@ -44,7 +44,9 @@ export class GossipError extends Data.TaggedError("GossipError")<{
   readonly reason: Reason
 }> {
   override get message(): string {
-    return `cannot ${this.operation}${this.endpoint === undefined ? "" : ` ${this.endpoint}`}: ${this.reason.detail}`
+    const { endpoint = "" } = this
+    const subject = this.endpoint === undefined ? "" : ` ${endpoint === "" ? '""' : endpoint}`
+    return `cannot ${this.operation}${subject}: ${this.reason.detail}`
   }
 }
 
@@ -102,8 +104,8 @@ export interface Status {
 
 /**
  * The command pipe: commands in, replies and DELIVER out, as the original's actor has them. Commands are carried out
- * one after the other. The queue holds 1000 commands, then `Queue.offer` waits; a pipe whose replies nobody takes
- * stops taking commands, and never holds up the node.
+ * one after the other. The queue holds 1000 commands, then `Queue.offer` waits. A pipe whose replies nobody takes stops
+ * taking commands once 1000 of them wait; deliveries that nobody takes hold up nothing.
  *
  * @since 0.1.0
  * @category models

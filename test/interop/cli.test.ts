@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Effect, type Scope } from "effect"
 import { type ChildProcessByStdio, spawn } from "node:child_process"
-import { existsSync } from "node:fs"
+import { closeSync, existsSync, openSync } from "node:fs"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
 import { Dealer } from "zeromq"
@@ -309,6 +309,43 @@ describe("zgossip serve", () => {
         )
         assert.strictEqual(zgossip.process.exitCode, 0)
         assert.notMatch(zgossip.stderr, /EPIPE|Error/)
+      }),
+    options
+  )
+
+  it.live(
+    "shows the beginning of a huge value, its octets that are no text escaped, and goes on answering",
+    () =>
+      Effect.gen(function* () {
+        const tcp = yield* place("tcp")
+        const zgossip = yield* serve("--bind", tcp)
+        yield* zgossip.bound()
+        const client = yield* rawDealer(tcp)
+        yield* client.send(Wire.HELLO)
+        yield* client.send(Wire.PUBLISH("huge", Buffer.alloc(50_000_000)))
+        yield* client.untilPong(long)
+        const [line] = yield* zgossip.await("stdout", /^huge = .*$/m)
+        assert.match(line, /^huge = (\\u0000){1000} \.\.\. \(50000000 octets\)$/)
+      }),
+    options
+  )
+
+  it.live(
+    "ends with one line when its output cannot be written",
+    () =>
+      Effect.gen(function* () {
+        const full = openSync("/dev/full", "w")
+        const child = spawn(process.execPath, [program, "serve", "--bind", "tcp://127.0.0.1:0", "--publish", "a=1"], {
+          stdio: ["ignore", full, "pipe"]
+        })
+        closeSync(full)
+        let stderr = ""
+        child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+        const code = yield* Effect.callback<number | null>((resume) => {
+          child.once("close", (code) => resume(Effect.succeed(code)))
+        })
+        assert.strictEqual(code, 1)
+        assert.match(stderr, /^zgossip: cannot write to standard output: ENOSPC.*\n$/m)
       }),
     options
   )

@@ -2,9 +2,12 @@
  * The `Gossip` service, method by method, on a network of one or two nodes.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Option, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Option, Scope, Stream } from "effect"
 import * as Gossip from "../../src/Gossip.ts"
+import * as MemoryConfig from "../../src/layers/MemoryConfig.ts"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
+import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import * as MemoryTupleStore from "../../src/layers/MemoryTupleStore.ts"
 import { at, build, knows, pass, quiet, type Service, settle, start, write } from "./support.ts"
 
 /** A node alone, that serves nowhere yet. */
@@ -671,4 +674,42 @@ describe("ways to run it", () => {
     await Effect.runPromise(Fiber.interrupt(fiber))
     assert.deepStrictEqual(seen, ["from=a fiber"])
   })
+})
+
+describe("layers", () => {
+  it.effect("two nodes never share their tuples, however their layers are put together", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      class A extends Context.Service<A, Gossip.Gossip["Service"]>()("test/A") {}
+      class B extends Context.Service<B, Gossip.Gossip["Service"]>()("test/B") {}
+      const node = (host: string) =>
+        Gossip.layerStarted().pipe(
+          Layer.provide([MemoryTransport.layer(network, host), MemoryTupleStore.layer, MemoryConfig.layer()])
+        )
+      const both = Layer.merge(
+        Layer.effect(A, Gossip.Gossip).pipe(Layer.provide(node("a"))),
+        Layer.effect(B, Gossip.Gossip).pipe(Layer.provide(node("b")))
+      )
+      const context = yield* Layer.build(both)
+      yield* Context.get(context, A).publish("x", "1")
+      assert.deepStrictEqual(yield* Context.get(context, B).entries, [])
+    })
+  )
+
+  it.effect.each([{ remoteTimeout: -5 }, { remoteTimeout: Number.NaN }, { pingInterval: 0 }, { serverTimeout: 1.5 }])(
+    "settings are checked: %j",
+    (options) =>
+      Effect.gen(function* () {
+        const network = yield* MemoryNetwork.make()
+        const error = yield* Effect.flip(Layer.build(Gossip.layerMemory(network, options)))
+        assert.strictEqual(error.reason._tag, "InvalidSetting")
+      })
+  )
+
+  it.effect("a setting that is undefined is not given", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      yield* Layer.build(Gossip.layerMemory(network, { remoteTimeout: undefined as never }))
+    })
+  )
 })

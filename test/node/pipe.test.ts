@@ -40,6 +40,8 @@ const show = (reply: Awaited<Effect.Success<Gossip.CommandPipe["take"]>>): strin
 const next = (pipe: Gossip.CommandPipe, count: number) =>
   Effect.map(Effect.replicateEffect(pipe.take, count), (replies) => replies.map(show))
 
+const numbers = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, n) => n)
+
 const isDone = (exit: Exit.Exit<unknown, Cause.Done>) =>
   Exit.isFailure(exit) && Option.exists(Cause.findErrorOption(exit.cause), Cause.isDone)
 
@@ -170,8 +172,11 @@ describe("typed", () => {
       assert.isTrue(isDone(yield* Effect.exit(pipe.take)))
       assert.isTrue(isDone(yield* Effect.exit(pipe.receive)))
       assert.isTrue(isDone(yield* Effect.exit(pipe.take)))
-      // Nobody takes commands any more, and nobody waits because of it.
-      yield* Effect.replicateEffect(pipe.send(["STATUS"]), 3000)
+      // Nobody takes commands any more, and who sends one is told.
+      assert.deepInclude(yield* Effect.flip(pipe.send(["STATUS"])), {
+        command: "Status",
+        detail: "the node was stopped"
+      })
     })
   )
 
@@ -195,6 +200,34 @@ describe("typed", () => {
       yield* settle(network)
       assert.isTrue(isDone(yield* Effect.exit(other.take)))
       assert.deepStrictEqual(yield* next(pipe, 1), ["Deliver a=1"])
+    })
+  )
+})
+
+describe("a pipe that nobody reads", () => {
+  it.effect("carries out its own publishes and $TERM all the same", () =>
+    Effect.gen(function* () {
+      const { gossip, lines, pipe } = yield* open()
+      yield* Effect.forEach(numbers(5000), (n) => pipe.send(["PUBLISH", `k${n}`, "v"]), { discard: true })
+      yield* lines("PORT", "$TERM")
+      yield* gossip.stopped
+      const replies = yield* Effect.forEach(numbers(5001), () => pipe.receive)
+      assert.strictEqual(replies.filter(([name]) => name === "DELIVER").length, 5000)
+      assert.strictEqual(replies.filter(([name]) => name === "PORT").length, 1)
+    })
+  )
+
+  it.effect("takes no more commands while a thousand replies wait", () =>
+    Effect.gen(function* () {
+      const { gossip, network, pipe } = yield* open()
+      const sending = yield* Effect.forkChild(
+        Effect.forEach(numbers(5000), () => pipe.send(["STATUS"]), { discard: true })
+      )
+      yield* settle(network)
+      assert.isUndefined(sending.pollUnsafe())
+      yield* gossip.publish("still", "alive")
+      yield* Effect.forEach(numbers(5000), () => pipe.receive, { discard: true })
+      yield* Fiber.join(sending)
     })
   )
 })

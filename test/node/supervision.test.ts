@@ -147,9 +147,9 @@ describe("a connection that is lost again and again", () => {
       })
       const gossip = yield* assemble(network, { transport }, { connect: ["inproc://server"] })
       yield* pass(network, 10_000)
-      // As often as once in 20 ms: it was up each time.
+      // Up for a moment is not up: the delays grow to 2 s.
       assert.isAtLeast(attempts, 5)
-      assert.isAtMost(attempts, 10_000 / 20 + 1)
+      assert.isAtMost(attempts, 16)
       yield* gossip.publish("still", "alive")
     })
   )
