@@ -21,17 +21,31 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 /** A program of a user of this package: it is type-checked, and run, and what it prints is compared. */
 const consumer = {
   source: `
-import * as Z from "effect-zgossip"
-import * as Endpoint from "effect-zgossip/protocol/Endpoint"
-import { Result } from "effect"
+import { Effect, Option, Stream } from "effect"
+import { Endpoint, Gossip } from "effect-zgossip"
+import * as Deep from "effect-zgossip/Gossip"
 
-const endpoint: Z.Endpoint.Endpoint = Result.getOrThrow(Endpoint.parseBind("tcp://127.0.0.1:5670"))
 // @ts-expect-error: the types are there, and are not any
-const nonsense = (): string => Z.Endpoint.format(1)
-console.log(Z.Endpoint.format(endpoint), Z.Endpoint === Endpoint, typeof nonsense)
+const nonsense = (): string => Endpoint.format(1)
+
+const server = Effect.gen(function* () {
+  const gossip = yield* Gossip.Gossip
+  const [tuple] = yield* Stream.runCollect(Stream.take(yield* gossip.subscribe, 1))
+  const held = yield* gossip.get("greeting")
+  console.log(tuple?.key, tuple?.value, Option.getOrThrow(held).value === tuple?.value, Gossip === Deep, typeof nonsense)
+}).pipe(Effect.provide(Gossip.layer({ bind: ["inproc://server"] })), Effect.scoped)
+
+const client = Effect.never.pipe(
+  Effect.provide(Gossip.layer({ connect: ["inproc://server"], publish: { greeting: "hello" } }))
+)
+
+await Effect.runPromise(Effect.raceFirst(server, client))
 `,
-  prints: "tcp://127.0.0.1:5670 true function\n"
+  prints: /^greeting hello true true function$/m
 }
+
+/** The program of the README: it is type-checked as it stands, and run with addresses of its own. */
+const readme = /```ts\n([^]*?)```/.exec(readFileSync(new URL("../README.md", import.meta.url), "utf8"))?.[1] ?? ""
 
 const root = resolve(import.meta.dirname, "..")
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
@@ -101,6 +115,12 @@ beforeAll(async () => {
 
   writeFileSync(join(project, "package.json"), JSON.stringify({ type: "module", private: true }))
   writeFileSync(join(project, "main.ts"), consumer.source)
+  writeFileSync(join(project, "readme.ts"), readme)
+  writeFileSync(
+    join(project, "readme-here.ts"),
+    `${readme.replace(/bind: .*,/, 'bind: ["tcp://127.0.0.1:0"],').replace(/connect: \[.*\]/, "connect: []")}
+setTimeout(() => process.exit(), 1500)`
+  )
   writeFileSync(
     join(project, "tsconfig.json"),
     JSON.stringify({
@@ -115,7 +135,7 @@ beforeAll(async () => {
         skipLibCheck: false,
         noEmit: true
       },
-      files: ["main.ts"]
+      files: ["main.ts", "readme.ts"]
     })
   )
 }, 60_000)
@@ -169,7 +189,12 @@ describe("installed", () => {
 
   it("is a library", async () => {
     const { stdout } = await succeed(project, process.execPath, "main.ts")
-    assert.strictEqual(stdout, consumer.prints)
+    assert.match(stdout, consumer.prints)
+  })
+
+  it("does what the README says", async () => {
+    const { stdout } = await succeed(project, process.execPath, "readme-here.ts")
+    assert.match(stdout, /service\/web-1 is at http:\/\/10\.0\.0\.8:8080/)
   })
 
   it("has types", async () => {
