@@ -51,11 +51,8 @@ export interface Timing {
   readonly timeout: number
 }
 
-/** One connection. */
+/** The PINGs of one connection, and what is known of its silences. */
 interface Link {
-  readonly synced: number
-  /** It has answered a PING, on this connection or an earlier one. */
-  readonly answers: boolean
   /** PINGs sent and PONGs received. */
   readonly pings: number
   readonly pongs: number
@@ -87,14 +84,23 @@ interface Fence {
   readonly sequence: number
 }
 
+/** What is known of the server over all connections. */
+interface Server {
+  /** It has seen our map up to this sequence number. */
+  readonly synced: number
+  /** It has answered a PING. */
+  readonly answers: boolean
+}
+
 /**
  * @since 0.1.0
  * @category models
  */
 export type State =
-  | { readonly _tag: "Disconnected"; readonly synced: number; readonly answers: boolean }
-  | (Link & {
+  | (Server & { readonly _tag: "Disconnected" })
+  | (Server & {
       readonly _tag: "Joining"
+      readonly link: Link
       /** HELLOs said since the link was last in order. */
       readonly attempt: number
       readonly refused: boolean
@@ -107,8 +113,9 @@ export type State =
       /** Keys of the dump so far; owned by this state. */
       readonly dumped: Set<Octets>
     })
-  | (Link & {
+  | (Server & {
       readonly _tag: "Connected"
+      readonly link: Link
       readonly fence: Fence | undefined
     })
 
@@ -198,7 +205,7 @@ const ping: Action = { _tag: "Send", message: Message.ping }
  * @category stepping
  */
 export const step = (state: State, input: Input, timing: Timing): Step => {
-  if (input._tag === "Up") return connected(state, input, timing)
+  if (input._tag === "Up") return hail(state, input, timing)
   if (input._tag === "Down") return stay({ _tag: "Disconnected", synced: state.synced, answers: state.answers })
   if (state._tag === "Disconnected") return stay(state)
   switch (input._tag) {
@@ -207,7 +214,8 @@ export const step = (state: State, input: Input, timing: Timing): Step => {
     case "Tick":
       return tick(state, input, timing)
     case "Received": {
-      const live = heard(state, input.now, timing)
+      const link = heard(state.link, input.now, timing)
+      const live = link === state.link ? state : { ...state, link }
       switch (input.message._tag) {
         case "Publish":
           return publish(live, input.message.tuple)
@@ -228,11 +236,11 @@ export const step = (state: State, input: Input, timing: Timing): Step => {
  * @since 0.1.0
  * @category getters
  */
-export const deadline = (state: State): number | undefined => (state._tag === "Disconnected" ? undefined : state.pingAt)
+export const deadline = (state: State): number | undefined =>
+  state._tag === "Disconnected" ? undefined : state.link.pingAt
 
 type Live = Exclude<State, { readonly _tag: "Disconnected" }>
 type Joining = Extract<State, { readonly _tag: "Joining" }>
-type Connected = Extract<State, { readonly _tag: "Connected" }>
 
 interface Moment {
   readonly now: number
@@ -242,23 +250,22 @@ interface Moment {
 const stay = (state: State): Step => ({ state, actions: none })
 
 /** HELLO is the first message of a connection. The server does not know us: the news can follow at once. */
-const connected = ({ answers, synced }: State, { now, sequence }: Moment, timing: Timing): Step => ({
+const hail = ({ answers, synced }: State, { now, sequence }: Moment, timing: Timing): Step => ({
   state: {
     _tag: "Joining",
     synced,
     answers,
-    pings: 2,
-    pongs: 0,
-    pingAt: now + timing.pingInterval,
-    open: [
-      { pong: 1, at: now },
-      { pong: 2, at: now }
-    ],
-    answered: now,
-    heardAt: now,
-    brokenAt: now,
-    doubted: false,
-    doubtedAt: Number.NEGATIVE_INFINITY,
+    link: {
+      pings: 2,
+      pongs: 0,
+      pingAt: now + timing.pingInterval,
+      open: [1, 2].map((pong) => ({ pong, at: now })),
+      answered: now,
+      heardAt: now,
+      brokenAt: now,
+      doubted: false,
+      doubtedAt: Number.NEGATIVE_INFINITY
+    },
     attempt: 1,
     refused: false,
     helloPong: 0,
@@ -269,31 +276,28 @@ const connected = ({ answers, synced }: State, { now, sequence }: Moment, timing
   actions: [forget, hello, ping, { _tag: "ReplayNews", synced, upTo: sequence }, ping]
 })
 
-/**
- * HELLO once more. Where it may be refused the news wait until it was not, or each of them would be refused as well.
- */
-const rejoin = (link: Live, attempt: number, certain: boolean, { now, sequence }: Moment, timing: Timing): Step => {
-  const { answers, brokenAt, doubted, doubtedAt, heardAt, open, pings, pongs, synced } = link
+/** HELLO once more. Where it may be refused the news wait until it was not, or each of them would be refused as well. */
+const rejoin = (state: Live, attempt: number, certain: boolean, { now, sequence }: Moment, timing: Timing): Step => {
+  const { answers, link, synced } = state
   return {
     state: {
       _tag: "Joining",
       synced,
       answers,
-      pings: pings + (certain ? 3 : 2),
-      pongs,
-      pingAt: now + timing.pingInterval,
-      // The time of these PINGs is that of HELLO, which `answered` has.
-      open,
-      answered: now,
-      heardAt,
-      brokenAt,
-      doubted: false,
-      doubtedAt: doubted ? now : doubtedAt,
+      link: {
+        ...link,
+        // These PINGs are not among the open ones: their time is that of HELLO, which `answered` has.
+        pings: link.pings + (certain ? 3 : 2),
+        pingAt: now + timing.pingInterval,
+        answered: now,
+        doubted: false,
+        doubtedAt: link.doubted ? now : link.doubtedAt
+      },
       attempt,
       refused: false,
-      helloPong: pings + 1,
-      dumpPong: pings + 2,
-      replay: certain ? { pong: pings + 3, sequence } : undefined,
+      helloPong: link.pings + 1,
+      dumpPong: link.pings + 2,
+      replay: certain ? { pong: link.pings + 3, sequence } : undefined,
       dumped: new Set()
     },
     actions: certain
@@ -304,40 +308,16 @@ const rejoin = (link: Live, attempt: number, certain: boolean, { now, sequence }
 
 /** The dump is complete, or there will be none. */
 const joined = (state: Joining, { now, sequence }: Moment): Step => {
-  const { dumped, replay, synced } = state
+  const { answers, dumped, link, replay, synced } = state
   const lost: Action = { _tag: "ReplayLost", synced, upTo: replay?.sequence ?? sequence, dumped }
-  const connected: Connected = {
-    _tag: "Connected",
-    synced,
-    answers: state.answers,
-    pings: state.pings,
-    pongs: state.pongs,
-    pingAt: state.pingAt,
-    open: state.open,
-    answered: state.answered,
-    heardAt: state.heardAt,
-    brokenAt: state.brokenAt,
-    doubted: state.doubted,
-    doubtedAt: state.doubtedAt,
-    fence: replay
+  if (replay !== undefined) {
+    return { state: { _tag: "Connected", synced, answers, link, fence: replay }, actions: [lost] }
   }
-  if (replay !== undefined) return { state: connected, actions: [lost] }
-  const asked = ask(connected, now)
+  const asked = ask(link, now)
   return {
-    state: { ...asked, fence: { pong: asked.pings, sequence } },
+    state: { _tag: "Connected", synced, answers, link: asked, fence: { pong: asked.pings, sequence } },
     actions: [{ _tag: "ReplayNews", synced, upTo: sequence }, lost, ping]
   }
-}
-
-const ask = <L extends Link>(link: L, now: number): L => {
-  const { open } = link
-  const pings = link.pings + 1
-  return { ...link, pings, open: open.length < maxOpen ? [...open, { pong: pings, at: now }] : open }
-}
-
-const heard = (state: Live, now: number, timing: Timing): Live => {
-  if (now === state.heardAt) return state
-  return { ...state, heardAt: now, brokenAt: now - state.heardAt > timing.timeout / 2 ? now : state.brokenAt }
 }
 
 const publish = (state: Live, tuple: Tuple): Step => {
@@ -345,54 +325,75 @@ const publish = (state: Live, tuple: Tuple): Step => {
     state.dumped.add(tuple.keyOctets)
     return { state, actions: [{ _tag: "Accept", tuple, synced: state.synced }] }
   }
-  return { state: state.doubted ? { ...state, doubted: false } : state, actions: [{ _tag: "Accept", tuple }] }
+  const { link } = state
+  return {
+    state: link.doubted ? { ...state, link: { ...link, doubted: false } } : state,
+    actions: [{ _tag: "Accept", tuple }]
+  }
 }
 
 const pong = (live: Live, moment: Moment, timing: Timing): Step => {
-  const { now } = moment
-  const pongs = live.pongs + 1
-  const answered = live.open[0]?.pong === pongs ? live.open[0] : undefined
-  const late = now - live.answered > timing.timeout && live.brokenAt > live.answered
-  const state = {
-    ...live,
-    answers: true,
-    pongs,
-    open: answered === undefined ? live.open : live.open.slice(1),
-    answered: Math.max(answered?.at ?? live.answered, live.answered)
+  const link = answer(live.link, moment.now, timing)
+  if (live._tag === "Joining") {
+    const state: Joining = { ...live, answers: true, link }
+    return link.pongs >= state.dumpPong && !state.refused ? joined(state, moment) : stay(state)
   }
-  if (state._tag === "Joining") {
-    const next = { ...state, doubted: state.doubted || late }
-    return next.pongs >= next.dumpPong && !next.refused ? joined(next, moment) : stay(next)
+  if (live.link.doubted && moment.now - link.doubtedAt > spacing * timing.timeout) {
+    return rejoin({ ...live, link }, 1, false, moment, timing)
   }
-  if (state.doubted && now - state.doubtedAt > spacing * timing.timeout) return rejoin(state, 1, false, moment, timing)
-  const { fence } = state
-  const reached = fence !== undefined && state.pongs >= fence.pong
-  return stay({
-    ...state,
-    doubted: state.doubted || late,
-    synced: reached ? fence.sequence : state.synced,
-    fence: reached ? undefined : fence
-  })
+  const { fence } = live
+  return stay(
+    fence === undefined || link.pongs < fence.pong
+      ? { ...live, link }
+      : { ...live, link, synced: fence.sequence, fence: undefined }
+  )
 }
 
 const invalid = (state: Live, moment: Moment, timing: Timing): Step => {
   if (state._tag === "Connected") return rejoin(state, 1, true, moment, timing)
-  if (state.pongs < state.helloPong) return stay(state)
+  if (state.link.pongs < state.helloPong) return stay(state)
   return state.attempt === 1 ? rejoin(state, 2, true, moment, timing) : stay({ ...state, refused: true })
 }
 
-const tick = (live: Live, input: Extract<Input, { readonly _tag: "Tick" }>, timing: Timing): Step => {
+const tick = (state: Live, input: Extract<Input, { readonly _tag: "Tick" }>, timing: Timing): Step => {
   const { idle, late, now, sequence } = input
-  if (now < live.pingAt) return stay(live)
-  const state: Live = { ...live, pingAt: now + timing.pingInterval }
+  if (now < state.link.pingAt) return stay(state)
+  const link = { ...state.link, pingAt: now + timing.pingInterval }
   if (state._tag === "Joining") {
-    if (state.refused) return rejoin(state, state.attempt + 1, false, input, timing)
-    if (!state.answers && now - state.heardAt > patience * timing.timeout) return joined(state, input)
+    if (state.refused) return rejoin({ ...state, link }, state.attempt + 1, false, input, timing)
+    if (!state.answers && now - link.heardAt > patience * timing.timeout) return joined({ ...state, link }, input)
   }
   // A peer that does not read would get them all at once.
-  if (!idle && state.open.length >= maxOpen) return stay(state)
-  const asked: Live = ask(state, now)
+  if (!idle && link.open.length >= maxOpen) return stay({ ...state, link })
+  const asked = ask(link, now)
   // Tuples that wait are sent after this PING: its PONG will not vouch for them.
-  const fenced = asked._tag === "Connected" && asked.fence === undefined && late === 0
-  return { state: fenced ? { ...asked, fence: { pong: asked.pings, sequence } } : asked, actions: [ping] }
+  const fenced = state._tag === "Connected" && state.fence === undefined && late === 0
+  return {
+    state: fenced ? { ...state, link: asked, fence: { pong: asked.pings, sequence } } : { ...state, link: asked },
+    actions: [ping]
+  }
+}
+
+const ask = (link: Link, now: number): Link => {
+  const pings = link.pings + 1
+  return { ...link, pings, open: link.open.length < maxOpen ? [...link.open, { pong: pings, at: now }] : link.open }
+}
+
+const heard = (link: Link, now: number, timing: Timing): Link => {
+  if (now === link.heardAt) return link
+  return { ...link, heardAt: now, brokenAt: now - link.heardAt > timing.timeout / 2 ? now : link.brokenAt }
+}
+
+/** A PONG: was its PING heard in time after the one before it, as far as we can know? */
+const answer = (link: Link, now: number, timing: Timing): Link => {
+  const pongs = link.pongs + 1
+  const [first, ...rest] = link.open
+  const late = now - link.answered > timing.timeout && link.brokenAt > link.answered
+  return {
+    ...link,
+    pongs,
+    open: first?.pong === pongs ? rest : link.open,
+    answered: first?.pong === pongs ? Math.max(first.at, link.answered) : link.answered,
+    doubted: link.doubted || late
+  }
 }
