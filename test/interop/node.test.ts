@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { networkInterfaces } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { Dealer, Router } from "zeromq"
+import { Dealer } from "zeromq"
 import * as Gossip from "../../src/Gossip.ts"
 import * as ZmqTransport from "../../src/layers/ZmqTransport.ts"
 import { selfTest } from "../node/selftest.ts"
@@ -31,31 +31,6 @@ const travels = (from: { readonly gossip: Gossip.Gossip["Service"] }, to: Effect
     yield* from.gossip.publish(key, "1")
     yield* to.awaitTuple(key, "1")
   })
-
-describe("a remote that leaves", () => {
-  it.live("what it said before is all there, also when we were just about to say something ourselves", () =>
-    Effect.gen(function* () {
-      const count = 20_000
-      const router = new Router()
-      yield* Effect.addFinalizer(() => Effect.sync(() => router.closed || router.close()))
-      router.linger = 10_000 // what was sent is to arrive
-      router.sendHighWaterMark = 0
-      router.bindSync("tcp://127.0.0.1:*")
-      const ours = yield* ourNode({ connect: [router.lastEndpoint ?? ""] })
-      const [id = Buffer.of()] = yield* Effect.promise(() => router.receive())
-      const chatter = yield* Effect.forkChild(
-        Effect.forEach(numbered("own", 100_000), ([key]) => Effect.delay(ours.gossip.publish(key, "v"), 1))
-      )
-      yield* Effect.promise(async () => {
-        for (const [key, value] of numbered("theirs", count)) await router.send([id, Wire.PUBLISH(key, value)])
-        router.close()
-      })
-      const held = Effect.map(ours.gossip.entries, (all) => all.filter(({ key }) => key.startsWith("theirs")).length)
-      yield* eventually(held, (held) => held === count)
-      yield* Fiber.interrupt(chatter)
-    })
-  )
-})
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Endpoints

@@ -155,6 +155,35 @@ describe("a connection that is lost again and again", () => {
   )
 })
 
+describe("a connection whose remote has left", () => {
+  it.effect("is read to its end, also where a send was the first to find out", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const batches = Array.from({ length: 5 }, (_, n) => [[PUBLISH(`k${n}`, "v")]])
+      const transport = Transport.of({
+        bind: () => Effect.fail(error("bind", "Unsupported", "not here")),
+        connect: (endpoint) =>
+          Effect.succeed({
+            endpoint,
+            send: () => Effect.fail(error("send", "Lost", "it has left")),
+            receive: Effect.delay(
+              Effect.suspend(() => {
+                const batch = batches.shift()
+                return batch === undefined
+                  ? Effect.fail(error("receive", "Lost", "it has left"))
+                  : Effect.succeed(batch)
+              }),
+              10
+            )
+          })
+      })
+      const gossip = yield* assemble(network, { transport }, { connect: ["inproc://server"] })
+      yield* pass(network, 200)
+      assert.deepStrictEqual(yield* knows(gossip), ["k0=v", "k1=v", "k2=v", "k3=v", "k4=v"])
+    })
+  )
+})
+
 describe("a listener that fails", () => {
   /** Its `receive` fails with each of these in turn; so does each bind after the first. */
   const served = (network: Network, receives: ReadonlyArray<unknown>, binds: ReadonlyArray<unknown> = []) =>
