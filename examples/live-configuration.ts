@@ -22,32 +22,43 @@ const setting = Effect.fn("setting")(function* (key: string, initial: string) {
   return ref
 })
 
+/** Follows the setting until it is "debug", and tells the network what it does. */
 const worker = (name: string, node: Layer.Layer<Gossip.Gossip, Gossip.GossipError>) =>
   Effect.gen(function* () {
+    const gossip = yield* Gossip.Gossip
     const level = yield* setting("log/level", "info")
     yield* SubscriptionRef.changes(level).pipe(
       Stream.tap((value) => Effect.sync(() => process.stdout.write(`${name} logs at ${value}\n`))),
-      Stream.takeUntil((value) => value === "debug"),
+      Stream.tap((value) => gossip.publish(`worker/${name}/level`, value)),
       Stream.runDrain
     )
   }).pipe(Effect.provide(node), Effect.scoped)
 
+/** Waits until all three are there, changes the setting for all of them, and waits until they have followed. */
 const operator = Effect.gen(function* () {
   const gossip = yield* Gossip.Gossip
-  yield* Effect.sleep("300 millis")
-  yield* gossip.publish("log/level", "debug")
-  yield* Effect.sleep("300 millis")
-}).pipe(Effect.provide(Gossip.layer({ connect: ["inproc://three"] })))
+  const news = yield* gossip.subscribe
+  yield* gossip.connect("inproc://three")
+  yield* news.pipe(
+    Stream.filter(({ key }) => key.startsWith("worker/")),
+    Stream.zipWithIndex,
+    Stream.tap(([, index]) => (index === 2 ? gossip.publish("log/level", "debug") : Effect.void)),
+    Stream.take(6),
+    Stream.runDrain
+  )
+}).pipe(Effect.provide(Gossip.layer()), Effect.scoped)
 
 // A chain of three nodes: the change enters at the far end.
 await Effect.runPromise(
-  Effect.all(
-    [
-      worker("one", Gossip.layer({ bind: ["inproc://one"] })),
-      worker("two", Gossip.layer({ bind: ["inproc://two"], connect: ["inproc://one"] })),
-      worker("three", Gossip.layer({ bind: ["inproc://three"], connect: ["inproc://two"] })),
-      operator
-    ],
-    { concurrency: "unbounded", discard: true }
+  Effect.raceFirst(
+    operator,
+    Effect.all(
+      [
+        worker("one", Gossip.layer({ bind: ["inproc://one"] })),
+        worker("two", Gossip.layer({ bind: ["inproc://two"], connect: ["inproc://one"] })),
+        worker("three", Gossip.layer({ bind: ["inproc://three"], connect: ["inproc://two"] }))
+      ],
+      { concurrency: "unbounded" }
+    )
   )
 )
