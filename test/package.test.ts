@@ -119,7 +119,7 @@ beforeAll(async () => {
   writeFileSync(
     join(project, "readme-here.ts"),
     `${readme.replace(/bind: .*,/, 'bind: ["tcp://127.0.0.1:0"],').replace(/connect: \[.*\]/, "connect: []")}
-setTimeout(() => process.exit(), 1500)`
+setTimeout(() => process.exit(), 3000)`
   )
   writeFileSync(
     join(project, "tsconfig.json"),
