@@ -2,7 +2,7 @@
  * A gossip node for your program: the service, its errors, and the layers that provide it.
  *
  * ```ts
- * import { Effect } from "effect"
+ * import * as Effect from "effect/Effect"
  * import { Gossip } from "effect-zgossip"
  *
  * const program = Effect.gen(function*() {
@@ -15,7 +15,8 @@
  *
  * @since 0.1.0
  */
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as GossipNode from "./layers/GossipNode.ts"
 import * as MemoryConfig from "./layers/MemoryConfig.ts"
 import type { MemoryNetwork } from "./layers/MemoryNetwork.ts"

@@ -3,7 +3,10 @@
  *
  * @since 0.1.0
  */
-import { Cause, Effect, Queue, Result } from "effect"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
 import * as Command from "../protocol/Command.ts"
 import type { CommandPipe, Gossip, GossipError } from "../services/Gossip.ts"
 import { stoppedError } from "../services/Gossip.ts"

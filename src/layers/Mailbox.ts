@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { Reply } from "../protocol/Command.ts"
 import * as Message from "../protocol/Message.ts"
 import { Outbox } from "../protocol/Outbox.ts"

@@ -3,7 +3,10 @@
  *
  * @since 0.1.0
  */
-import { Effect, Layer, Result, SubscriptionRef } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Settings from "../protocol/Settings.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
 

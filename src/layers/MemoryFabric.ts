@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import { TransportError, type TransportReason } from "../services/Transport.ts"
 import { Link, type Medium, Pipe, type Sink } from "./MemoryPipe.ts"

@@ -8,7 +8,13 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Duration, Effect, FiberHandle, Layer, type Scope } from "effect"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberHandle from "effect/FiberHandle"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { Fabric } from "./MemoryFabric.ts"
 import type { Link, Traffic } from "./MemoryPipe.ts"
 import { Timeline } from "./MemoryTimeline.ts"

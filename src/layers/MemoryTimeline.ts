@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
-import type { Clock } from "effect"
-import { Duration, Effect } from "effect"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 
 /**
  * Something under way: due at a time in milliseconds; of two due at once the lower order arrives first.

@@ -6,7 +6,10 @@
  *
  * @since 0.1.0
  */
-import { Effect, Layer, Result, type Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import type * as Endpoint from "../protocol/Endpoint.ts"
 import {
   type Connection,

@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import { Effect, Layer } from "effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as TupleMap from "../protocol/TupleMap.ts"
 import { TupleStore } from "../services/TupleStore.ts"
 

@@ -11,7 +11,7 @@ import { closeSync, lstatSync, openSync, unlinkSync } from "node:fs"
 import { connect, isIP } from "node:net"
 import { devNull, networkInterfaces } from "node:os"
 import { resolve } from "node:path"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { TransportError } from "../services/Transport.ts"
 import { codeOf, failure, fromCause } from "./ZmqError.ts"
 

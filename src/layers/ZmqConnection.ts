@@ -6,8 +6,9 @@
  *
  * @since 0.1.0
  */
-import type { Scope } from "effect"
-import { Deferred, Effect } from "effect"
+import type * as Scope from "effect/Scope"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
 import type * as Zmq from "zeromq"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import type { Connection, Frames, TransportReason } from "../services/Transport.ts"

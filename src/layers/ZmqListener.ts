@@ -3,8 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { Scope } from "effect"
-import { Effect, Random, Result, Schedule } from "effect"
+import type * as Scope from "effect/Scope"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import type { Listener, Peer, PeerEvent } from "../services/Transport.ts"
 import { TransportError } from "../services/Transport.ts"

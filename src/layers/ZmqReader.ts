@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import type { TransportError } from "../services/Transport.ts"
 import { codeOf, fromCause } from "./ZmqError.ts"
 import type { DealerSocket, RouterSocket } from "./ZmqSocket.ts"

@@ -9,7 +9,9 @@
  * @since 0.1.0
  */
 import { randomBytes } from "node:crypto"
-import { Effect, Exit, Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import * as Zmq from "zeromq"
 import { codeOf } from "./ZmqError.ts"
 

@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { Layer } from "effect"
+import * as Layer from "effect/Layer"
 import { context } from "zeromq"
 import { Transport } from "../services/Transport.ts"
 import { bind } from "./ZmqListener.ts"

@@ -12,7 +12,8 @@
  *
  * @since 0.1.0
  */
-import { Data, Result } from "effect"
+import * as Data from "effect/Data"
+import * as Result from "effect/Result"
 import * as Octets from "./Octets.ts"
 import * as Tuple from "./Tuple.ts"
 

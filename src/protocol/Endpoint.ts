@@ -8,7 +8,8 @@
  *
  * @since 0.1.0
  */
-import { Data, Result } from "effect"
+import * as Data from "effect/Data"
+import * as Result from "effect/Result"
 
 /**
  * A port to bind: one number, one that the system picks (`:0`), or the first free one of a range. CZMQ's `*` starts

@@ -10,7 +10,8 @@
  *
  * @since 0.1.0
  */
-import { Data, Result } from "effect"
+import * as Data from "effect/Data"
+import * as Result from "effect/Result"
 
 /**
  * Times are milliseconds. `serverTimeout` 0 means never, as in CZMQ; unset (`undefined`) clients are not timed at all.

@@ -3,8 +3,14 @@
  *
  * @since 0.1.0
  */
-import type { Cause, Effect, Option, Queue, Scope, Stream } from "effect"
-import { Context, Data } from "effect"
+import type * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import type { Command, CommandError, Reply } from "../protocol/Command.ts"
 import type { Malformed } from "../protocol/Message.ts"
 import type * as Octets from "../protocol/Octets.ts"

@@ -4,8 +4,10 @@
  *
  * @since 0.1.0
  */
-import type { Effect, Scope } from "effect"
-import { Context, Data } from "effect"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import type * as Endpoint from "../protocol/Endpoint.ts"
 
 /**

@@ -4,8 +4,8 @@
  *
  * @since 0.1.0
  */
-import type { Effect } from "effect"
-import { Context } from "effect"
+import type * as Effect from "effect/Effect"
+import * as Context from "effect/Context"
 import type { Octets } from "../protocol/Octets.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import type { Known, Outcome, Range } from "../protocol/TupleMap.ts"
