@@ -172,7 +172,7 @@ class Dealer {
       case "handshake:error:protocol":
       case "handshake:error:other":
         return Effect.fail(
-          this.failed("connect", "Unreachable", "the handshake failed, is it a ZeroMQ socket?", codeOf(event.error))
+          this.failed("connect", "Protocol", "the handshake failed, is it a ZeroMQ socket?", codeOf(event.error))
         )
       case "handshake:error:auth":
         return Effect.fail(this.failed("connect", "Unreachable", `not admitted, status ${event.error.status}`))

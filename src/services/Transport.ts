@@ -78,6 +78,7 @@ export interface Connection {
  *
  * - `AddressInUse`, `AddressNotAvailable`, `PermissionDenied`, `UnknownHost`: bind, or connect for the last
  * - `Refused`: nobody listens there (yet); `Unreachable`: no handshake within the time; `Lost`: it was up, and ended
+ * - `Protocol`: what answers there does not speak ZeroMQ
  * - `PeerGone`: this peer of a listener has left; `Closed`: our own side was closed
  * - `Exhausted`: no descriptors, sockets or memory left
  * - `Unsupported`, `Other`: what the system said stands in `code` and `detail`
@@ -92,6 +93,7 @@ export type TransportReason =
   | "UnknownHost"
   | "Refused"
   | "Unreachable"
+  | "Protocol"
   | "Lost"
   | "PeerGone"
   | "Closed"

@@ -46,9 +46,10 @@ export const exceptions: ReadonlyArray<{
   }
 ]
 
-/** A file may import from its own folder and from those before it. */
+/** A file may import from its own folder and from those before it. What is behind the last one is the program. */
 const arrow = ["protocol", "services", "layers"]
 const program = arrow.length
+const programFolder = "cli"
 
 /** The modules of effect that are data and functions on data: nothing in them runs. */
 const dataModules = new Set(
@@ -60,6 +61,8 @@ const dataModules = new Set(
     "Trie Tuple Types UndefinedOr Unify Utils absurd coerceUnsafe flow hole identity pipe"
   ).split(" ")
 )
+
+const folders = [...arrow, programFolder].join(", ")
 
 const longest = 400
 
@@ -90,7 +93,7 @@ const directive = /@ts-(?:ignore|expect-error|nocheck)|(?:eslint|oxlint)-disable
 
 const rank = (file: string): number => {
   const folder = file.includes("/") ? file.slice(0, file.indexOf("/")) : undefined
-  return folder === undefined ? program : arrow.indexOf(folder)
+  return folder === undefined || folder === programFolder ? program : arrow.indexOf(folder)
 }
 
 const packageName = (specifier: string): string =>
@@ -104,7 +107,7 @@ const checkRelative = (file: string, specifier: string): readonly [Rule, string]
   const [from, to] = [rank(file), rank(target)]
   if (target === "../package.json" && from === program) return undefined
   if (target.startsWith("..")) return ["arrow", `${specifier} lies outside of src`]
-  if (to < 0) return ["arrow", `${specifier}: src has the folders ${arrow.join(", ")} and no others`]
+  if (to < 0) return ["arrow", `${specifier}: src has the folders ${folders} and no others`]
   if (to > from) return ["arrow", `${file} must not import ${target}: ${arrow.join(" <- ")} <- the program`]
   if (target === "bin.ts" || (target === "main.ts" && file !== "bin.ts")) {
     return ["arrow", "nothing imports bin.ts, and only bin.ts imports main.ts"]
@@ -148,7 +151,7 @@ export const check = (file: string, source: string): ReadonlyArray<Violation> =>
     found.push({ file, line: source.slice(0, at).split("\n").length, rule, detail })
   }
 
-  if (rank(file) < 0) report("arrow", 0, `src has the folders ${arrow.join(", ")} and no others`)
+  if (rank(file) < 0) report("arrow", 0, `src has the folders ${folders} and no others`)
   for (const { at, names, specifier } of imports(source)) {
     const wrong =
       specifier === undefined

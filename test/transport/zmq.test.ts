@@ -164,6 +164,22 @@ describe("zeromq: names", () => {
 })
 
 describe("zeromq: connections", () => {
+  it.live("says that it is no ZeroMQ where something else answers", () =>
+    Effect.gen(function* () {
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createServer>>((resume) => {
+          const answer = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+          const server = createServer((socket) => socket.on("error", () => {}).end(answer))
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close())
+      )
+      const address = server.address()
+      const port = typeof address === "object" ? address?.port : 0
+      yield* fails(connect(`tcp://127.0.0.1:${port}`), "Protocol", /ZeroMQ/)
+    })
+  )
+
   it.live("says that nothing answers where somebody accepts and never speaks", () =>
     Effect.gen(function* () {
       const server = yield* Effect.acquireRelease(

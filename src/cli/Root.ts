@@ -1,0 +1,109 @@
+/**
+ * The command without its subcommands: its name, and the flags that all of them take, before or behind their names.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import type { Failure } from "./Failure.ts"
+import { usage } from "./Failure.ts"
+
+/** Where `serve` listens and where the others look for it, unless told otherwise. */
+export const defaultEndpoint = "tcp://127.0.0.1:5670"
+
+/**
+ * @since 0.1.0
+ * @category commands
+ */
+export const root = Command.make("zgossip").pipe(
+  Command.withDescription("ZeroMQ's zgossip: nodes that agree on a set of key/value tuples without a server"),
+  Command.withSharedFlags({
+    endpoint: Flag.String("endpoint").pipe(
+      Flag.withAlias("e"),
+      Flag.withDescription(
+        `The node to ask; repeatable, the first that answers; else ZGOSSIP_ENDPOINT, else ${defaultEndpoint}`
+      ),
+      Flag.withMetavar("ENDPOINT"),
+      Flag.atLeast(0)
+    ),
+    output: Flag.Literals("output", ["text", "json", "table"]).pipe(
+      Flag.withAlias("o"),
+      Flag.withDescription("How to print; json is one line each where there is no end to it"),
+      Flag.withMetavar("text|json|table"),
+      Flag.optional
+    ),
+    json: Flag.Boolean("json").pipe(Flag.withDescription("The same as --output json"), Flag.withDefault(false)),
+    timeout: Flag.String("timeout").pipe(
+      Flag.withDescription("How long to wait for the node: 500ms, 5s, 1m; a bare number is seconds; 5s unless given"),
+      Flag.withMetavar("TIME"),
+      Flag.withDefault("5s")
+    ),
+    quiet: Flag.Boolean("quiet").pipe(
+      Flag.withAlias("q"),
+      Flag.withDescription("Say nothing on standard error but errors"),
+      Flag.withDefault(false)
+    ),
+    noColor: Flag.Boolean("no-color").pipe(
+      Flag.withDescription("No colours, as with NO_COLOR; there are none in files and pipes anyway"),
+      Flag.withDefault(false)
+    )
+  })
+)
+
+/**
+ * The shared flags, read.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Globals {
+  /** At least one; not checked. */
+  readonly endpoints: readonly [string, ...ReadonlyArray<string>]
+  readonly format: "text" | "json" | "table"
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly quiet: boolean
+  /** Colours were not forbidden; whether the stream takes any is for the stream to say. */
+  readonly color: boolean
+}
+
+/**
+ * @since 0.1.0
+ * @category getters
+ */
+export const globals: Effect.Effect<Globals, Failure, Command.CommandContext<"zgossip">> = Effect.gen(function* () {
+  const { endpoint, json, noColor, output, quiet, timeout } = yield* root
+  if (json && Option.isSome(output) && output.value !== "json") {
+    return yield* usage(`--json and --output ${output.value} contradict each other: give one of them`)
+  }
+  const milliseconds = parseTime(timeout)
+  if (milliseconds === undefined) {
+    return yield* usage(`--timeout ${JSON.stringify(timeout)} is no time: write 500ms, 5s or 1m`)
+  }
+  const [first = defaultEndpoint, ...rest] = endpoint.length > 0 ? endpoint : yield* fromEnvironment
+  return {
+    endpoints: [first, ...rest],
+    format: json ? "json" : Option.getOrElse(output, () => "text"),
+    timeout: milliseconds,
+    quiet,
+    color: !noColor
+  }
+})
+
+/** Several are separated by commas or blanks. */
+const fromEnvironment = Config.option(Config.String("ZGOSSIP_ENDPOINT")).pipe(
+  Effect.map(Option.match({ onNone: () => [], onSome: (text) => text.split(/[\s,]+/).filter((part) => part !== "") })),
+  Effect.mapError((error) => usage(`cannot read ZGOSSIP_ENDPOINT: ${error.message}`))
+)
+
+const units = { ms: 1, s: 1000, m: 60_000, "": 1000 }
+
+/** From 1 ms to an hour. */
+const parseTime = (text: string): number | undefined => {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|)$/.exec(text) ?? []
+  const milliseconds = Math.round(Number(number) * units[(unit ?? "") as keyof typeof units])
+  return milliseconds >= 1 && milliseconds <= 3_600_000 ? milliseconds : undefined
+}
