@@ -2,122 +2,13 @@
  * `zgossip serve` as its user has it: a process with arguments, signals, and two streams that somebody reads or does not.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Data, Effect, type Scope } from "effect"
-import { type ChildProcessByStdio, spawn } from "node:child_process"
+import { Effect } from "effect"
+import { spawn } from "node:child_process"
 import { closeSync, existsSync, openSync } from "node:fs"
-import { join } from "node:path"
-import type { Readable } from "node:stream"
 import { Dealer } from "zeromq"
 import { eventually, ourNode, place } from "./OurNode.ts"
+import { long, program, run } from "./Program.ts"
 import { rawDealer, rawRouter, Wire } from "./RawPeer.ts"
-
-const root = join(import.meta.dirname, "../..")
-const program = join(root, "src/bin.ts")
-
-/** A process takes a second to start, several of them on a busy machine much longer. */
-const long = 20_000
-
-class ProgramError extends Data.TaggedError("ProgramError")<{ readonly message: string }> {}
-
-interface Ended {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-}
-
-class Program {
-  readonly process: ChildProcessByStdio<null, Readable, Readable>
-  stdout = ""
-  stderr = ""
-  ended: Ended | undefined
-  readonly #exit: Promise<Ended>
-  readonly #waiters = new Set<() => void>()
-
-  constructor(args: ReadonlyArray<string>) {
-    // Half of a start is compiling
-    const cache = join(root, "node_modules/.cache/effect-zgossip/compiled")
-    const env = { ...process.env, NODE_OPTIONS: "", NODE_COMPILE_CACHE: cache, NO_COLOR: "1", FORCE_COLOR: "0" }
-    this.process = spawn(process.execPath, [program, ...args], { env, stdio: ["ignore", "pipe", "pipe"] })
-    this.process.stdout.setEncoding("utf8").on("data", (text: string) => this.#heard(() => (this.stdout += text)))
-    this.process.stderr.setEncoding("utf8").on("data", (text: string) => this.#heard(() => (this.stderr += text)))
-    this.#exit = new Promise((resolve) => {
-      this.process.once("close", (code, signal) => {
-        this.#heard(() => (this.ended = { code, signal }))
-        resolve({ code, signal })
-      })
-    })
-  }
-
-  #heard(what: () => void): void {
-    what()
-    for (const look of [...this.#waiters]) look()
-  }
-
-  /** Waits until one of the two streams holds this, from its beginning on; gives what matched. */
-  await(stream: "stdout" | "stderr", pattern: RegExp): Effect.Effect<RegExpExecArray, ProgramError> {
-    return Effect.callback((resume) => {
-      const settle = (result: Effect.Effect<RegExpExecArray, ProgramError>): void => {
-        clearTimeout(timer)
-        this.#waiters.delete(look)
-        resume(result)
-      }
-      const fail = (why: string) => settle(Effect.fail(new ProgramError({ message: `${why}: ${this.shown()}` })))
-      const look = (): void => {
-        const found = pattern.exec(this[stream])
-        if (found !== null) settle(Effect.succeed(found))
-        else if (this.ended !== undefined) fail(`it ended without ${pattern} on ${stream}`)
-      }
-      const timer = setTimeout(() => fail(`no ${pattern} on ${stream}`), long)
-      this.#waiters.add(look)
-      look()
-      return Effect.sync(() => settle(Effect.never))
-    })
-  }
-
-  /** The endpoint that it says it bound, the `nth` of them. */
-  bound(nth = 1): Effect.Effect<string, ProgramError> {
-    return Effect.map(
-      this.await("stderr", new RegExp(`(?:^.*bound (\\S+)\n[^]*?){${nth}}`, "m")),
-      (found) => found[1] ?? ""
-    )
-  }
-
-  shown(): string {
-    return JSON.stringify({ stdout: this.stdout, stderr: this.stderr, ended: this.ended })
-  }
-
-  /** Waits until the process has ended and both streams are closed. */
-  readonly exit = Effect.suspend(() =>
-    Effect.timeoutOrElse(
-      Effect.promise(() => this.#exit),
-      {
-        duration: long,
-        orElse: () => Effect.fail(new ProgramError({ message: `it goes on: ${this.shown()}` }))
-      }
-    )
-  )
-
-  /** Sends a signal, and gives how it ended and after how many milliseconds. */
-  signal(signal: NodeJS.Signals) {
-    return Effect.gen({ self: this }, function* () {
-      const since = performance.now()
-      this.process.kill(signal)
-      const ended = yield* this.exit
-      return { ...ended, took: performance.now() - since }
-    })
-  }
-}
-
-/** Runs it until the scope ends. */
-const run = (...args: ReadonlyArray<string>): Effect.Effect<Program, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => new Program(args)),
-    (running) =>
-      Effect.suspend(() => {
-        if (running.ended !== undefined) return Effect.void
-        running.process.kill("SIGKILL")
-        return Effect.ignore(running.exit)
-      })
-  )
 
 const serve = (...args: ReadonlyArray<string>) => run("serve", ...args)
 
