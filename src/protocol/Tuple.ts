@@ -77,8 +77,20 @@ export class TupleTooLong extends Data.TaggedError("TupleTooLong")<{
  * @since 0.1.0
  * @category constructors
  */
-export const make = (key: Octets.Input, value: Octets.Input): Result.Result<Tuple, TupleTooLong> => {
-  const tuple = new Tuple(Octets.from(key), Octets.from(value))
+export const make = (key: Octets.Input, value: Octets.Input): Result.Result<Tuple, TupleTooLong> =>
+  fromOctets(Octets.from(key), Octets.from(value))
+
+/**
+ * The same from octets: no text is encoded any more.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromOctets = (
+  keyOctets: Octets.Octets,
+  valueOctets: Octets.Octets
+): Result.Result<Tuple, TupleTooLong> => {
+  const tuple = new Tuple(keyOctets, valueOctets)
   if (tuple.keyOctets.length > maxKeyLength) {
     return Result.fail(new TupleTooLong({ field: "key", length: tuple.keyOctets.length, limit: maxKeyLength }))
   }

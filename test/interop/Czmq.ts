@@ -195,6 +195,13 @@ export interface CzmqNode {
   readonly destroy: Effect.Effect<void, CzmqError>
 }
 
+/** One item of a configuration as CZMQ read it: the top has level 1, the value has one character for each octet. */
+export interface ZconfigItem {
+  readonly level: number
+  readonly name: string
+  readonly value: string
+}
+
 /** Values of keys and tuples in failure messages: short, printable. */
 const show = (octets: Uint8Array | string): string => {
   const text = escapeField(octets)
@@ -254,6 +261,10 @@ export interface Czmq {
   readonly node: (name: string) => Effect.Effect<CzmqNode, CzmqError>
   /** Sets the zero of `elapsedNs` and says when that was. */
   readonly mark: Effect.Effect<bigint, CzmqError>
+  /** What zconfig_load makes of a file: every item in its order, or undefined where it refuses the file. */
+  readonly zconfigLoad: (file: string) => Effect.Effect<ReadonlyArray<ZconfigItem> | undefined, CzmqError>
+  /** zconfig_save to `target` of what zconfig_load read. */
+  readonly zconfigSave: (file: string, target: string) => Effect.Effect<void, CzmqError>
   /** Signals the whole process: SIGKILL is a crash, SIGSTOP a suspended machine, SIGCONT its coming back. */
   readonly kill: (signal: NodeJS.Signals) => Effect.Effect<void>
   /** What CZMQ logged so far. */
@@ -350,6 +361,25 @@ class Driver {
         this.#handle(state)
       )
     })
+
+  readonly zconfigLoad = (file: string): Effect.Effect<ReadonlyArray<ZconfigItem> | undefined, CzmqError> =>
+    this.ask(this.own, `zconfig-load ${escapeField(file)}`, "ZCONFIG", ([answer, ...fields]) =>
+      answer === "REFUSED"
+        ? undefined
+        : Array.from({ length: fields.length / 3 }, (_, index) => {
+            const [level, name = "", value = ""] = fields.slice(index * 3, index * 3 + 3)
+            return { level: Number(level), name, value: unescapeField(value).toString("latin1") }
+          })
+    )
+
+  readonly zconfigSave = (file: string, target: string): Effect.Effect<void, CzmqError> =>
+    Effect.flatMap(
+      this.ask(this.own, `zconfig-save ${escapeField(file)} ${escapeField(target)}`, "ZCONFIG", ([answer]) => answer),
+      (answer) =>
+        answer === "SAVED"
+          ? Effect.void
+          : Effect.fail(new CzmqError({ message: `CZMQ did not save ${file} as ${target}: ${this.log.slice(-200)}` }))
+    )
 
   #handle(state: NodeState): CzmqNode {
     const { name } = state
@@ -458,6 +488,8 @@ export const make: Effect.Effect<Czmq, CzmqError, Scope.Scope> = Effect.gen(func
   return {
     pid: driver.process.pid ?? 0,
     node: driver.node,
+    zconfigLoad: driver.zconfigLoad,
+    zconfigSave: driver.zconfigSave,
     mark: driver.ask(driver.own, "mark", "MARK", (fields) => BigInt(fields[0] ?? 0)),
     kill: (signal) =>
       Effect.promise(() => {

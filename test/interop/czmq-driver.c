@@ -13,6 +13,9 @@
  *      count NAME                                  NAME COUNT n          DELIVERs since the actor was made
  *      await NAME n                                NAME REACHED n elapsed-ns absolute-ns    once it counted n of them
  *      mark                                        - MARK absolute-ns    zero of the elapsed times above
+ *      zconfig-load FILE                           - ZCONFIG LOADED (LEVEL NAME VALUE)...    every item in order, the
+ *                                                  root left out; - ZCONFIG REFUSED where zconfig_load says no
+ *      zconfig-save FILE TARGET                    - ZCONFIG SAVED    what was loaded from the one, in the other
  *      quit (or end of input)                      - BYE
  *
  *  What an actor says is printed as NAME FIELD... ; NAME ENDED tells that an actor's thread ended by itself, and
@@ -257,6 +260,46 @@ s_publish (node_t *self, char **rest)
     return NULL;
 }
 
+static int
+s_put_item (zconfig_t *item, void *arg, int level)
+{
+    const char *value = zconfig_value (item);
+    if (level > 0) {
+        fprintf (answers, " %d ", level);
+        s_put_field ((const byte *) zconfig_name (item), strlen (zconfig_name (item)));
+        putc (' ', answers);
+        if (value)
+            s_put_field ((const byte *) value, strlen (value));
+    }
+    return 0;
+}
+
+static const char *
+s_zconfig (const char *command, char **rest)
+{
+    char *file = strsep (rest, " ");
+    char *target = strsep (rest, " ");
+    bool save = streq (command, "zconfig-save");
+    if (!file || (save && !target))
+        return "zconfig-load needs FILE, zconfig-save FILE TARGET";
+    s_decode_field (file);
+    zconfig_t *config = zconfig_load (file);
+    if (!config)
+        fputs ("- ZCONFIG REFUSED\n", answers);
+    else
+    if (save) {
+        s_decode_field (target);
+        fprintf (answers, "- ZCONFIG %s\n", zconfig_save (config, target)? "REFUSED": "SAVED");
+    }
+    else {
+        fputs ("- ZCONFIG LOADED", answers);
+        zconfig_execute (config, s_put_item, NULL);
+        putc ('\n', answers);
+    }
+    zconfig_destroy (&config);
+    return NULL;
+}
+
 //  Runs one line, returns what is wrong with it, or NULL.
 static const char *
 s_execute (char *line)
@@ -268,6 +311,8 @@ s_execute (char *line)
         fprintf (answers, "- MARK %" PRIu64 "\n", marked_at);
         return NULL;
     }
+    if (streq (command, "zconfig-load") || streq (command, "zconfig-save"))
+        return s_zconfig (command, &rest);
     char *name = strsep (&rest, " ");
     if (!name)
         return "command needs a NAME";
