@@ -2,7 +2,7 @@
  * A gossip node for your program: the service, its errors, and the layers that provide it.
  *
  * ```ts
- * import * as Effect from "effect/Effect"
+ * import { Effect } from "effect"
  * import { Gossip } from "effect-zgossip"
  *
  * const program = Effect.gen(function*() {
@@ -17,14 +17,19 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as FileConfig from "./layers/FileConfig.ts"
 import * as GossipNode from "./layers/GossipNode.ts"
 import * as MemoryConfig from "./layers/MemoryConfig.ts"
+import type * as NodeConfig from "./layers/NodeConfig.ts"
 import type { MemoryNetwork } from "./layers/MemoryNetwork.ts"
 import * as MemoryTransport from "./layers/MemoryTransport.ts"
 import * as MemoryTupleStore from "./layers/MemoryTupleStore.ts"
 import * as ZmqTransport from "./layers/ZmqTransport.ts"
 import type * as Octets from "./protocol/Octets.ts"
+import type { ConfigurationError } from "./protocol/Configuration.ts"
 import type { Settings } from "./protocol/Settings.ts"
+import * as Tuple from "./protocol/Tuple.ts"
 import { Gossip, GossipError } from "./services/Gossip.ts"
 import type { GossipConfig } from "./services/GossipConfig.ts"
 import type { Transport } from "./services/Transport.ts"
@@ -34,7 +39,8 @@ export * from "./services/Gossip.ts"
 
 /**
  * What a node does as it starts: its tuples first, then the endpoints it serves on, then the remotes it connects to.
- * And its settings, see `Settings`: times are milliseconds.
+ * And its settings, see `Settings`: times are milliseconds. What stands here goes before what stands in the file
+ * `config`, which is followed: what changes there, changes the node.
  *
  * @since 0.1.0
  * @category models
@@ -44,6 +50,7 @@ export interface Options extends Partial<Settings> {
   readonly connect?: ReadonlyArray<string>
   readonly publish?:
     Readonly<Record<string, Octets.Input>> | Iterable<readonly [key: Octets.Input, value: Octets.Input]>
+  readonly config?: string | undefined
 }
 
 /**
@@ -52,21 +59,44 @@ export interface Options extends Partial<Settings> {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options = {}): Layer.Layer<Gossip, GossipError> =>
-  layerStarted(options).pipe(Layer.provide([ZmqTransport.layer, MemoryTupleStore.layer, configOf(options)]))
+export const layer = (options: Options = {}): Layer.Layer<Gossip, GossipError> => layerFrom(options, {})
 
 /**
- * A node on a simulated network in this process, for tests: `host` is its name there.
+ * The same, configured by the environment too, through Effect's `ConfigProvider`: ZGOSSIP_BIND, ZGOSSIP_CONNECT,
+ * ZGOSSIP_PUBLISH (lists with commas), ZGOSSIP_SERVER_TIMEOUT and so on. `options` go before it, the file behind it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (options: Options = {}): Layer.Layer<Gossip, GossipError> =>
+  layerFrom(options, { environment: true })
+
+const layerFrom = (options: Options, more: Pick<NodeConfig.Options, "environment">): Layer.Layer<Gossip, GossipError> =>
+  layerStarted().pipe(
+    Layer.provide([
+      ZmqTransport.layer,
+      MemoryTupleStore.layer,
+      configured(options, (given) => FileConfig.layer({ ...more, given, file: options.config }))
+    ])
+  )
+
+/**
+ * A node on a simulated network in this process, for tests: `host` is its name there, `files` are its configuration
+ * files.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerMemory = (
   network: MemoryNetwork["Service"],
-  options: Options & { readonly host?: string } = {}
+  options: Options & { readonly host?: string; readonly files?: Map<string, Octets.Octets> } = {}
 ): Layer.Layer<Gossip, GossipError> =>
-  layerStarted(options).pipe(
-    Layer.provide([MemoryTransport.layer(network, options.host), MemoryTupleStore.layer, configOf(options)])
+  layerStarted().pipe(
+    Layer.provide([
+      MemoryTransport.layer(network, options.host),
+      MemoryTupleStore.layer,
+      configured(options, (given) => MemoryConfig.layer(given, options.files, { file: options.config }))
+    ])
   )
 
 /**
@@ -80,22 +110,34 @@ export const layerStarted = (
 ): Layer.Layer<Gossip, GossipError, Transport | TupleStore | GossipConfig> =>
   Layer.effect(
     Gossip,
-    Effect.tap(GossipNode.make, (gossip) => start(gossip, options))
+    Effect.gen(function* () {
+      const { bind = [], connect = [], publish = [] } = options
+      const { gossip, start } = yield* GossipNode.make
+      yield* start
+      yield* gossip.publishAll(isIterable(publish) ? publish : Object.entries(publish))
+      yield* Effect.forEach(bind, gossip.bind, { discard: true })
+      yield* Effect.forEach(connect, gossip.connect, { discard: true })
+      return gossip
+    })
   )
-
-const start = Effect.fnUntraced(function* (gossip: Gossip["Service"], options: Options) {
-  const { bind = [], connect = [], publish = [] } = options
-  yield* gossip.publishAll(isIterable(publish) ? publish : Object.entries(publish))
-  yield* Effect.forEach(bind, gossip.bind, { discard: true })
-  yield* Effect.forEach(connect, gossip.connect, { discard: true })
-})
 
 const isIterable = <A>(value: Iterable<A> | object): value is Iterable<A> => Symbol.iterator in value
 
-const configOf = (options: Options): Layer.Layer<GossipConfig, GossipError> =>
+const givenBy = ({ config: _, publish = [], ...options }: Options): Effect.Effect<NodeConfig.Given, GossipError> => {
+  const tuples = Result.all(
+    Array.from(isIterable(publish) ? publish : Object.entries(publish), ([key, value]) => Tuple.make(key, value))
+  )
+  return Result.isSuccess(tuples)
+    ? Effect.succeed({ ...options, publish: tuples.success })
+    : Effect.fail(GossipNode.tooLong(tuples.failure))
+}
+
+const configured = (
+  options: Options,
+  config: (given: NodeConfig.Given) => Layer.Layer<GossipConfig, ConfigurationError>
+): Layer.Layer<GossipConfig, GossipError> =>
   Layer.effectContext(
-    Effect.mapError(
-      Layer.build(MemoryConfig.layer(options)),
-      ({ detail, path }) => new GossipError({ operation: `set ${path}`, reason: { _tag: "InvalidSetting", detail } })
+    Effect.flatMap(givenBy(options), (given) =>
+      Effect.mapError(Layer.build(config(given)), ({ operation, reason }) => new GossipError({ operation, reason }))
     )
   )

@@ -2,7 +2,9 @@
  * @since 0.1.0
  */
 export * as Command from "./protocol/Command.ts"
+export * as Configuration from "./protocol/Configuration.ts"
 export * as Endpoint from "./protocol/Endpoint.ts"
+export * as FileConfig from "./layers/FileConfig.ts"
 export * as Gossip from "./Gossip.ts"
 export * as GossipConfig from "./services/GossipConfig.ts"
 export * as MemoryConfig from "./layers/MemoryConfig.ts"
@@ -17,3 +19,4 @@ export * as Tuple from "./protocol/Tuple.ts"
 export * as TupleMap from "./protocol/TupleMap.ts"
 export * as TupleStore from "./services/TupleStore.ts"
 export * as ZmqTransport from "./layers/ZmqTransport.ts"
+export * as Zpl from "./protocol/Zpl.ts"

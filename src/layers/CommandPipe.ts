@@ -45,6 +45,10 @@ export const make = Effect.fnUntraced(function* (gossip: Gossip["Service"], subm
         return reply((engine) => ({ _tag: "Status", tuples: engine.status().tuples }))
       case "Set":
         return gossip.set(command.path, command.value)
+      case "Configure":
+        return gossip.configure(command.file)
+      case "Save":
+        return gossip.save(command.file)
       case "Verbose":
         return gossip.set("server/verbose", "1")
       case "Stop":

@@ -135,7 +135,7 @@ export class GossipEngine {
       link: ++this.#links,
       remote: Remote.start,
       error: undefined,
-      mailbox: Mailbox.ofFrames(this.#store)
+      mailbox: Mailbox.ofFrames(this.#store, Mailbox.limits(this.settings))
     }
     this.joined.set(endpoint, joined)
     return joined
@@ -148,7 +148,7 @@ export class GossipEngine {
   }
 
   subscribe(): Subscriber {
-    const subscriber = Mailbox.ofReplies(this.#store)
+    const subscriber = Mailbox.ofReplies(this.#store, Mailbox.limits(this.settings))
     this.subscribers.add(subscriber)
     return subscriber
   }
@@ -341,7 +341,7 @@ export class GossipEngine {
     const client: Client = {
       name: `${served.endpoint} client ${peer}`,
       session: Session.start,
-      mailbox: Mailbox.ofFrames(this.#store)
+      mailbox: Mailbox.ofFrames(this.#store, Mailbox.limits(this.settings))
     }
     served.clients.set(peer, client)
     served.arrived(peer, client)

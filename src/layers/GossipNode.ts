@@ -31,6 +31,7 @@ import { TupleStore } from "../services/TupleStore.ts"
 import * as CommandPipe from "./CommandPipe.ts"
 import { GossipEngine } from "./GossipEngine.ts"
 import type { Subscriber } from "./GossipEngine.ts"
+import * as NodeConfiguration from "./NodeConfiguration.ts"
 import * as NodeLinks from "./NodeLinks.ts"
 
 /** Inputs that wait; then commands wait too. Each link has at most one batch among them. */
@@ -58,6 +59,8 @@ interface Input {
 export type Submit = <A>(run: (engine: GossipEngine, now: number) => A) => Effect.Effect<A, GossipError>
 
 /**
+ * A node that has done nothing yet; `start` makes what its configuration says so.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -66,7 +69,7 @@ export const make = Effect.gen(function* () {
   const store = yield* TupleStore
   const config = yield* GossipConfig
 
-  const engine = new GossipEngine(store, yield* config.get)
+  const engine = new GossipEngine(store, (yield* config.get).settings)
   const inbox = yield* Queue.bounded<Input, Cause.Done>(inboxCapacity)
   const stopped = yield* Deferred.make<void>()
   const scope = yield* Scope.make()
@@ -112,7 +115,7 @@ export const make = Effect.gen(function* () {
   const work = (inputs: ReadonlyArray<Input>) =>
     Effect.gen(function* () {
       const now = yield* NodeLinks.monotonicMillis
-      engine.settings = yield* config.get
+      engine.settings = (yield* config.get).settings
       for (const input of inputs) input.run(now)
       yield* Effect.catchCause(store.commit, (cause) => Effect.logError("the store could not commit", cause))
       engine.flush()
@@ -136,7 +139,11 @@ export const make = Effect.gen(function* () {
         Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(`${name} failed, and goes on`, cause)
       )
 
-  const links = yield* NodeLinks.make(submit, transport).pipe(Scope.provide(scope))
+  const links = yield* NodeLinks.make(
+    submit,
+    transport,
+    Effect.map(config.get, ({ settings }) => settings)
+  ).pipe(Scope.provide(scope))
 
   // Ends with the inbox, which `stop` ends, so that everybody who put something into it gets an answer.
   const worker = yield* Queue.takeBetween(inbox, 1, batchCapacity).pipe(
@@ -149,14 +156,6 @@ export const make = Effect.gen(function* () {
     Effect.forever,
     Effect.ignore,
     Effect.forkDetach
-  )
-
-  // A changed setting may bring a deadline forward.
-  yield* config.changes.pipe(
-    Stream.drop(1),
-    Stream.runForEach(() => submit(() => {})),
-    guarded("the configuration"),
-    Effect.forkIn(scope)
   )
 
   let stopping = false
@@ -206,17 +205,27 @@ export const make = Effect.gen(function* () {
       }
     })
 
-  const gossip: Gossip["Service"] = {
+  const endpoints: Pick<Gossip["Service"], "bind" | "unbind" | "connect" | "disconnect"> = {
     bind: (endpoint) =>
       parsed("bind", endpoint, Endpoint.parseBind(endpoint)).pipe(
         Effect.flatMap(links.bind),
         Effect.tapError(() => Effect.ignore(submit((engine) => void (engine.port = -1))))
       ),
     unbind: (endpoint) => Effect.flatMap(parsed("unbind", endpoint, Endpoint.parseBind(endpoint)), links.unbind),
-    port: submit((engine) => engine.port),
     connect: (endpoint) => Effect.flatMap(parsed("connect", endpoint, Endpoint.parseConnect(endpoint)), links.connect),
     disconnect: (endpoint) =>
-      Effect.flatMap(parsed("disconnect", endpoint, Endpoint.parseConnect(endpoint)), links.disconnect),
+      Effect.flatMap(parsed("disconnect", endpoint, Endpoint.parseConnect(endpoint)), links.disconnect)
+  }
+
+  // A changed setting may bring a deadline forward.
+  const refresh = submit(() => {})
+  const configuration = yield* NodeConfiguration.make({ ...endpoints, publishAll, refresh }, config).pipe(
+    Scope.provide(scope)
+  )
+
+  const gossip: Gossip["Service"] = {
+    ...endpoints,
+    port: submit((engine) => engine.port),
     publish: (key, value) => {
       const tuple = Tuple.make(key, value)
       return Result.isSuccess(tuple)
@@ -230,13 +239,9 @@ export const make = Effect.gen(function* () {
     get: (key) => submit(() => Option.fromUndefinedOr(store.get(Octets.from(key)))),
     entries: submit(() => Array.from({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })),
     status: submit((engine) => engine.status()),
-    set: (path, value) =>
-      Effect.andThen(running, config.set(path, value)).pipe(
-        Effect.catchTag("SettingError", ({ detail }) =>
-          Effect.fail(new GossipError({ operation: `set ${path}`, reason: { _tag: "InvalidSetting", detail } }))
-        ),
-        Effect.andThen(submit(() => {}))
-      ),
+    set: (path, value) => Effect.andThen(running, configuration.set(path, value)),
+    configure: (file) => Effect.andThen(running, configuration.configure(file)),
+    save: (file) => Effect.andThen(running, configuration.save(file)),
     deliveries: Stream.unwrap(Effect.orElseSucceed(subscribe, () => Stream.empty)),
     subscribe,
     pipe: Effect.suspend(() =>
@@ -245,10 +250,14 @@ export const make = Effect.gen(function* () {
     stop,
     stopped: Deferred.await(stopped)
   }
-  return gossip
+  return { gossip, start: configuration.start }
 })
 
-const tooLong = (error: Tuple.TupleTooLong): GossipError =>
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const tooLong = (error: Tuple.TupleTooLong): GossipError =>
   new GossipError({ operation: "publish", reason: { _tag: "TupleTooLong", detail: error.message } })
 
 /** The deliveries among what a subscriber is told, in chunks; they end when its mailbox is closed. */

@@ -6,7 +6,9 @@
 import * as Effect from "effect/Effect"
 import type { Reply } from "../protocol/Command.ts"
 import * as Message from "../protocol/Message.ts"
+import type { Limits } from "../protocol/Outbox.ts"
 import { Outbox } from "../protocol/Outbox.ts"
+import type { Settings } from "../protocol/Settings.ts"
 import type { GossipError } from "../services/Gossip.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 
@@ -74,19 +76,29 @@ export class Mailbox<A> {
 }
 
 /**
+ * @since 0.1.0
+ * @category limits
+ */
+export const limits = ({ queueOctets, queueTuples }: Settings): Limits => ({
+  maxItems: queueTuples,
+  maxSize: queueOctets
+})
+
+/**
  * For a peer: frames. What waited is encoded when its turn comes.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const ofFrames = (store: TupleStore["Service"]): Mailbox<Uint8Array> =>
+export const ofFrames = (store: TupleStore["Service"], limits: Limits): Mailbox<Uint8Array> =>
   new Mailbox(
     new Outbox(
       (key) => {
         const tuple = store.get(key)
         return tuple === undefined ? undefined : Message.encode(Message.publish(tuple))
       },
-      (frame) => frame.length
+      (frame) => frame.length,
+      limits
     )
   )
 
@@ -96,13 +108,14 @@ export const ofFrames = (store: TupleStore["Service"]): Mailbox<Uint8Array> =>
  * @since 0.1.0
  * @category constructors
  */
-export const ofReplies = (store: TupleStore["Service"]): Mailbox<Reply<GossipError>> =>
+export const ofReplies = (store: TupleStore["Service"], limits: Limits): Mailbox<Reply<GossipError>> =>
   new Mailbox(
     new Outbox<Reply<GossipError>>(
       (key) => {
         const tuple = store.get(key)
         return tuple === undefined ? undefined : { _tag: "Deliver", tuple }
       },
-      (reply) => (reply._tag === "Deliver" ? reply.tuple.keyOctets.length + reply.tuple.valueOctets.length : 1)
+      (reply) => (reply._tag === "Deliver" ? reply.tuple.keyOctets.length + reply.tuple.valueOctets.length : 1),
+      limits
     )
   )

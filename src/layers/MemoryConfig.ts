@@ -1,33 +1,35 @@
 /**
- * Settings given by the program, changed by SET.
+ * A configuration that the program gives, changed by SET and CONFIGURE; its files are in memory.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
-import * as SubscriptionRef from "effect/SubscriptionRef"
-import * as Settings from "../protocol/Settings.ts"
+import type { ConfigurationError } from "../protocol/Configuration.ts"
+import type * as Octets from "../protocol/Octets.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
+import * as NodeConfig from "./NodeConfig.ts"
 
 /**
- * The defaults, save what is given.
+ * The defaults, save what is given. `files` are contents by path: CONFIGURE reads them, SAVE writes them, and to change
+ * one is to change a file.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (given: Partial<Settings.Settings> = {}): Layer.Layer<GossipConfig, Settings.SettingError> =>
-  Layer.effect(
-    GossipConfig,
-    Effect.map(Effect.flatMap(Effect.fromResult(Settings.make(given)), SubscriptionRef.make), (ref) =>
-      GossipConfig.of({
-        get: SubscriptionRef.get(ref),
-        set: (path, value) =>
-          SubscriptionRef.updateEffect(ref, (current) => {
-            const changed = Settings.set(current, path, value)
-            return Result.isSuccess(changed) ? Effect.succeed(changed.success) : Effect.fail(changed.failure)
-          }),
-        changes: SubscriptionRef.changes(ref)
-      })
-    )
-  )
+export const layer = (
+  given: NodeConfig.Given = {},
+  files: Map<string, Octets.Octets> = new Map(),
+  options: Omit<NodeConfig.Options, "given"> = {}
+): Layer.Layer<GossipConfig, ConfigurationError> =>
+  Layer.effect(GossipConfig, NodeConfig.make(inMemory(files), { ...options, given }))
+
+const inMemory = (files: Map<string, Octets.Octets>): NodeConfig.Files => ({
+  read: (path) =>
+    Effect.suspend(() => {
+      const octets = files.get(path)
+      return octets === undefined ? Effect.fail({ detail: "no such file", code: "ENOENT" }) : Effect.succeed(octets)
+    }),
+  write: (path, octets) => Effect.sync(() => void files.set(path, octets)),
+  stamp: (path) => Effect.sync(() => files.get(path) ?? "")
+})

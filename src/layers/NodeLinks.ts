@@ -17,7 +17,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import { GossipError, stoppedError } from "../services/Gossip.ts"
-import type { Listener, Peer, Transport, TransportError } from "../services/Transport.ts"
+import type { LinkOptions, Listener, Peer, Transport, TransportError } from "../services/Transport.ts"
 import type { Joined, Served } from "./GossipEngine.ts"
 import type { Submit } from "./GossipNode.ts"
 import type { Mailbox } from "./Mailbox.ts"
@@ -60,7 +60,11 @@ export interface NodeLinks {
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function* (submit: Submit, transport: Transport["Service"]) {
+export const make = Effect.fnUntraced(function* (
+  submit: Submit,
+  transport: Transport["Service"],
+  options: Effect.Effect<LinkOptions>
+) {
   const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
   /** By the endpoint as asked for; `bound` is the same with its port. */
   const listeners = new Set<{ readonly asked: string; readonly bound: string; readonly fiber: Fiber.Fiber<void> }>()
@@ -73,7 +77,7 @@ export const make = Effect.fnUntraced(function* (submit: Submit, transport: Tran
   const serveOnce = (endpoint: Endpoint.Endpoint, onBound: (endpoint: Endpoint.Endpoint) => Effect.Effect<unknown>) =>
     Effect.scoped(
       Effect.gen(function* () {
-        const listener = yield* transport.bind(endpoint)
+        const listener = yield* transport.bind(endpoint, yield* options)
         const senders = yield* FiberMap.make<Peer, void, TransportError>()
         const run = yield* FiberMap.runtime(senders)<never>()
         const served: Served = {
@@ -164,7 +168,7 @@ export const make = Effect.fnUntraced(function* (submit: Submit, transport: Tran
   const joinOnce = (endpoint: Endpoint.Endpoint, joined: Joined, up: Effect.Effect<void>) =>
     Effect.scoped(
       Effect.gen(function* () {
-        const connection = yield* transport.connect(endpoint)
+        const connection = yield* transport.connect(endpoint, yield* options)
         yield* up
         yield* Effect.acquireRelease(
           submit((engine, now) => engine.up(joined, now)),

@@ -11,7 +11,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Zmq from "zeromq"
 import * as Endpoint from "../protocol/Endpoint.ts"
-import type { Connection, Frames, TransportReason } from "../services/Transport.ts"
+import type { Connection, Frames, LinkOptions, TransportReason } from "../services/Transport.ts"
 import { TransportError } from "../services/Transport.ts"
 import * as Address from "./ZmqAddress.ts"
 import { codeOf, failure, fromCause } from "./ZmqError.ts"
@@ -40,13 +40,17 @@ const inprocCheck = "50 millis"
  * @since 0.1.0
  * @category constructors
  */
-export const connect = (endpoint: Endpoint.Endpoint): Effect.Effect<Connection, TransportError, Scope.Scope> => {
+export const connect = (
+  endpoint: Endpoint.Endpoint,
+  { heartbeatInterval, heartbeatTimeout }: LinkOptions = {}
+): Effect.Effect<Connection, TransportError, Scope.Scope> => {
+  const heartbeat = Socket.heartbeat(heartbeatInterval, heartbeatTimeout)
   const text = Endpoint.format(endpoint)
   switch (endpoint._tag) {
     case "Inproc":
       return Socket.allOrNothing(dialInproc(endpoint, text))
     case "Ipc":
-      return Socket.allOrNothing(dial(endpoint, text, false)).pipe(
+      return Socket.allOrNothing(dial(endpoint, text, heartbeat)).pipe(
         Effect.catchIf(
           (error) => error.reason._tag === "Refused",
           () => Effect.flip(Address.whyRefused(endpoint.path, text))
@@ -58,7 +62,9 @@ export const connect = (endpoint: Endpoint.Endpoint): Effect.Effect<Connection, 
       }
       const { port } = endpoint.port
       return Effect.flatMap(Address.connectHosts(endpoint.host, text), (hosts) => {
-        const attempts = hosts.map((host) => Socket.allOrNothing(dial(endpoint, Address.tcp(host, port), host.ipv6)))
+        const attempts = hosts.map((host) =>
+          Socket.allOrNothing(dial(endpoint, Address.tcp(host, port), { ...heartbeat, ipv6: host.ipv6 }))
+        )
         return firstOf(attempts, failure("connect", text, "UnknownHost", "the host name has no address"))
       })
     }
@@ -80,9 +86,9 @@ const firstOf = <A, R>(
 const dial = Effect.fnUntraced(function* (
   endpoint: Endpoint.Endpoint,
   address: string,
-  ipv6: boolean
+  options: Partial<Socket.DealerSocket>
 ): Effect.fn.Return<Connection, TransportError, Scope.Scope> {
-  const dealer = yield* open(endpoint, { ipv6 })
+  const dealer = yield* open(endpoint, options)
   const up = yield* Deferred.make<void, TransportError>()
   yield* dealer.attempt((socket) => {
     Socket.observe(socket, (event) => {

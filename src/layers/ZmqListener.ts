@@ -9,7 +9,7 @@ import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Endpoint from "../protocol/Endpoint.ts"
-import type { Listener, Peer, PeerEvent } from "../services/Transport.ts"
+import type { LinkOptions, Listener, Peer, PeerEvent } from "../services/Transport.ts"
 import { TransportError } from "../services/Transport.ts"
 import * as Address from "./ZmqAddress.ts"
 import { failure, fromCause } from "./ZmqError.ts"
@@ -40,17 +40,24 @@ const portsPerTurn = 64
  * @since 0.1.0
  * @category constructors
  */
-export const bind = (endpoint: Endpoint.Endpoint): Effect.Effect<Listener, TransportError, Scope.Scope> =>
-  Socket.allOrNothing(bindOrFail(endpoint))
+export const bind = (
+  endpoint: Endpoint.Endpoint,
+  { heartbeatInterval, heartbeatTimeout }: LinkOptions = {}
+): Effect.Effect<Listener, TransportError, Scope.Scope> =>
+  Socket.allOrNothing(bindOrFail(endpoint, Socket.heartbeat(heartbeatInterval, heartbeatTimeout)))
 
 const bindOrFail = Effect.fnUntraced(function* (
-  endpoint: Endpoint.Endpoint
+  endpoint: Endpoint.Endpoint,
+  heartbeat: Required<LinkOptions>
 ): Effect.fn.Return<Listener, TransportError, Scope.Scope> {
   const text = Endpoint.format(endpoint)
   if (endpoint._tag === "Tcp") yield* Address.checkDescriptors(text)
   const host = endpoint._tag === "Tcp" ? yield* Address.bindHost(endpoint.host, text) : undefined
   if (endpoint._tag === "Ipc" && Address.isFile(endpoint.path)) yield* Address.checkFree(endpoint.path, text)
-  const router = yield* Effect.acquireRelease(open(text, host?.ipv6 ?? false), (router) => router.close)
+  const router = yield* Effect.acquireRelease(
+    open(text, { ...heartbeat, ipv6: host?.ipv6 ?? false }),
+    (router) => router.close
+  )
   if (endpoint._tag === "Tcp" && host !== undefined) {
     yield* bindTcp(router, endpoint.port, (port) => Address.tcp(host, port))
   } else {
@@ -100,9 +107,9 @@ const bindFirstFree = Effect.fnUntraced(function* (
   return yield* failure("bind", router.text, "AddressInUse", `no port from ${range.first} to ${range.last} is free`)
 })
 
-const open = (text: string, ipv6: boolean): Effect.Effect<Router, TransportError> =>
+const open = (text: string, options: Partial<Socket.RouterSocket>): Effect.Effect<Router, TransportError> =>
   Effect.try({
-    try: () => new Router(text, ipv6),
+    try: () => new Router(text, options),
     catch: (cause) => fromCause("bind", text, cause)
   })
 
@@ -126,11 +133,11 @@ class Router {
   private reader: Reader<PeerEvent> | undefined = undefined
   private closing = false
 
-  constructor(text: string, ipv6: boolean) {
+  constructor(text: string, options: Partial<Socket.RouterSocket>) {
     this.text = text
     this.socket = Socket.create(Socket.RouterSocket, {
       ...Socket.commonOptions,
-      ipv6,
+      ...options,
       backlog,
       handover: true, // or a client that comes back at once under a fixed routing id is never read
       mandatory: true, // or messages to a peer that has left vanish unseen

@@ -41,6 +41,17 @@ export const commonOptions = {
   heartbeatTimeout: 15_000
 } as const
 
+/**
+ * Heartbeats other than the common ones.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const heartbeat = (
+  heartbeatInterval: number = commonOptions.heartbeatInterval,
+  heartbeatTimeout: number = commonOptions.heartbeatTimeout
+) => ({ heartbeatInterval, heartbeatTimeout })
+
 const open = new Set<Zmq.Socket>()
 
 /**

@@ -6,9 +6,11 @@
  *     UNBIND endpoint      -               DISCONNECT endpoint   -
  *     PORT                 PORT n          PUBLISH key value     -
  *     STATUS               STATUS n        SET path value        -
+ *     CONFIGURE file       -               SAVE file             -
  *     VERBOSE              -               $TERM                 -
  *
- * DELIVER key value comes for every new tuple, also for those published here. UNBIND and DISCONNECT are ours.
+ * DELIVER key value comes for every new tuple, also for those published here. LOAD is the older name of CONFIGURE.
+ * UNBIND and DISCONNECT are ours.
  *
  * @since 0.1.0
  */
@@ -30,6 +32,8 @@ export type Command =
   | { readonly _tag: "Publish"; readonly tuple: Tuple.Tuple }
   | { readonly _tag: "Status" }
   | { readonly _tag: "Set"; readonly path: string; readonly value: string }
+  | { readonly _tag: "Configure"; readonly file: string }
+  | { readonly _tag: "Save"; readonly file: string }
   | { readonly _tag: "Verbose" }
   | { readonly _tag: "Stop" }
 
@@ -71,6 +75,9 @@ const fieldNames = {
   PUBLISH: ["key", "value"],
   STATUS: [],
   SET: ["path", "value"],
+  CONFIGURE: ["file"],
+  LOAD: ["file"],
+  SAVE: ["file"],
   VERBOSE: [],
   $TERM: []
 } as const satisfies Record<string, ReadonlyArray<string>>
@@ -115,6 +122,11 @@ export const fromStrings = (strings: ReadonlyArray<Octets.Input>): Result.Result
       return Result.succeed({ _tag: "Status" })
     case "SET":
       return Result.succeed({ _tag: "Set", path: text(one), value: text(two) })
+    case "CONFIGURE":
+    case "LOAD":
+      return Result.succeed({ _tag: "Configure", file: text(one) })
+    case "SAVE":
+      return Result.succeed({ _tag: "Save", file: text(one) })
     case "VERBOSE":
       return Result.succeed({ _tag: "Verbose" })
     case "$TERM":

@@ -1,12 +1,6 @@
 /**
- * The settings of a node that can change while it runs, and their names in the configuration tree (SET path value).
- *
- * | path                   | type         | unset means                                      | a change takes effect |
- * | ---------------------- | ------------ | ------------------------------------------------ | --------------------- |
- * | `server/timeout`       | milliseconds | a client lives as long as its connection         | at once, for all      |
- * | `server/verbose`       | 0 or 1       | 0                                                | at once               |
- * | `remote/timeout`       | milliseconds | 1000: the `server/timeout` of CZMQ's servers     | with the next PING    |
- * | `remote/ping-interval` | milliseconds | a quarter of `remote/timeout`; at most a half    | with the next PING    |
+ * The settings of a node that can change while it runs: their names in the configuration tree (SET path value), units,
+ * defaults, and when a change takes effect. {@link definitions} is the table; docs/configuration.md shows it.
  *
  * @since 0.1.0
  */
@@ -22,8 +16,14 @@ import * as Result from "effect/Result"
 export interface Settings {
   readonly serverTimeout: number | undefined
   readonly verbose: boolean
+  readonly background: boolean
   readonly remoteTimeout: number
   readonly pingInterval: number | undefined
+  readonly heartbeatInterval: number
+  readonly heartbeatTimeout: number
+  readonly queueTuples: number
+  readonly queueOctets: number
+  readonly store: "memory"
 }
 
 /**
@@ -33,9 +33,135 @@ export interface Settings {
 export const defaults: Settings = {
   serverTimeout: undefined,
   verbose: false,
+  background: false,
   remoteTimeout: 1000,
-  pingInterval: undefined
+  pingInterval: undefined,
+  heartbeatInterval: 5000,
+  heartbeatTimeout: 15_000,
+  queueTuples: 1000,
+  queueOctets: 2 ** 20,
+  store: "memory"
 }
+
+/** What the text of a value may be, and what it stands for. */
+interface Type<A> {
+  readonly name: string
+  /** How to mend what {@link read} does not take. */
+  readonly write: string
+  readonly read: (text: string) => A | undefined
+}
+
+/**
+ * One setting. `about` says what it is, `unset` what holds where nothing is set and there is no default value.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Definition {
+  readonly path: string
+  readonly field: keyof Settings
+  readonly type: Type<Settings[keyof Settings]>
+  readonly about: string
+  readonly unset?: string
+  readonly takesEffect: string
+}
+
+/** The longest time that a timer of the runtime can wait, some 24 days. */
+const longest = 2 ** 31 - 1
+
+const whole = (name: string, least: number): Type<number> => ({
+  name,
+  write: `${name}, a whole number from ${least} to ${longest}`,
+  read: (text) => {
+    const number = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+    return number >= least && number <= longest ? number : undefined
+  }
+})
+
+const flag: Type<boolean> = {
+  name: "0 or 1",
+  write: "0 or 1",
+  read: (text) => (text === "0" || text === "1" ? text === "1" : undefined)
+}
+
+/**
+ * @since 0.1.0
+ * @category definitions
+ */
+export const definitions: ReadonlyArray<Definition> = [
+  {
+    path: "server/timeout",
+    field: "serverTimeout",
+    type: whole("milliseconds", 0),
+    about: "a client that says nothing for so long is forgotten, 0 means never",
+    unset: "a client lives as long as its connection",
+    takesEffect: "at once, for all clients"
+  },
+  {
+    path: "server/verbose",
+    field: "verbose",
+    type: flag,
+    about: "trace commands and state machines to the log",
+    takesEffect: "at once"
+  },
+  {
+    path: "server/background",
+    field: "background",
+    type: flag,
+    about: "CZMQ's; a node here runs where it is started",
+    takesEffect: "never"
+  },
+  {
+    path: "remote/timeout",
+    field: "remoteTimeout",
+    type: whole("milliseconds", 1),
+    about: "the `server/timeout` of the nodes connected to, which CZMQ has at 1000",
+    takesEffect: "with the next PING"
+  },
+  {
+    path: "remote/ping-interval",
+    field: "pingInterval",
+    type: whole("milliseconds", 1),
+    about: "time between two PINGs; never more than half of `remote/timeout`",
+    unset: "a quarter of `remote/timeout`",
+    takesEffect: "with the next PING"
+  },
+  {
+    path: "heartbeat/interval",
+    field: "heartbeatInterval",
+    type: whole("milliseconds", 1),
+    about: "time between two of ZeroMQ's own heartbeats, which find dead connections",
+    takesEffect: "for endpoints bound and connections made from then on"
+  },
+  {
+    path: "heartbeat/timeout",
+    field: "heartbeatTimeout",
+    type: whole("milliseconds", 1),
+    about: "a connection that shows no life for so long after a heartbeat is closed",
+    takesEffect: "for endpoints bound and connections made from then on"
+  },
+  {
+    path: "limits/queue-tuples",
+    field: "queueTuples",
+    type: whole("tuples", 1),
+    about: "how many may wait for one peer or subscriber; behind them wait keys, each once",
+    takesEffect: "for peers and subscribers that come from then on"
+  },
+  {
+    path: "limits/queue-octets",
+    field: "queueOctets",
+    type: whole("octets", 1),
+    about: "how many octets of tuples may wait for one peer or subscriber",
+    takesEffect: "for peers and subscribers that come from then on"
+  },
+  {
+    path: "store/kind",
+    field: "store",
+    type: { name: "memory", write: "memory", read: (text) => (text === "memory" ? text : undefined) },
+    about: "where the tuples are kept",
+    takesEffect: "at the start"
+  }
+]
 
 /**
  * @since 0.1.0
@@ -59,27 +185,29 @@ export class SettingError extends Data.TaggedError("SettingError")<{
  */
 export const set = (settings: Settings, path: string, value: string): Result.Result<Settings, SettingError> => {
   const fail = (detail: string) => Result.fail(new SettingError({ path, value, detail }))
-  const milliseconds = (least: number, apply: (value: number) => Settings) => {
-    const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN
-    return number >= least && number <= longest
-      ? Result.succeed(apply(number))
-      : fail(`write milliseconds, a whole number from ${least} to ${longest}`)
+  const definition = definitions.find((it) => it.path === path)
+  if (definition === undefined) {
+    return fail(`no such setting, there are ${definitions.map(({ path }) => path).join(", ")}`)
   }
-  switch (path) {
-    case "server/timeout":
-      return milliseconds(0, (serverTimeout) => ({ ...settings, serverTimeout }))
-    case "server/verbose":
-      return value === "0" || value === "1"
-        ? Result.succeed({ ...settings, verbose: value === "1" })
-        : fail("write 0 or 1")
-    case "remote/timeout":
-      return milliseconds(1, (remoteTimeout) => ({ ...settings, remoteTimeout }))
-    case "remote/ping-interval":
-      return milliseconds(1, (pingInterval) => ({ ...settings, pingInterval }))
-    default:
-      return fail(`no such setting, there are ${Object.values(pathOf).join(", ")}`)
-  }
+  const read = definition.type.read(value)
+  return read === undefined
+    ? fail(`write ${definition.type.write}`)
+    : Result.succeed({ ...settings, [definition.field]: read })
 }
+
+/**
+ * The settings as texts by their paths; what is `undefined` is left out.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toTexts = (settings: Partial<Settings>): ReadonlyMap<string, string> =>
+  new Map(
+    definitions.flatMap(({ field, path }) => {
+      const value = settings[field]
+      return value === undefined ? [] : [[path, typeof value === "boolean" ? String(Number(value)) : String(value)]]
+    })
+  )
 
 /**
  * The defaults, save what is given; each checked as {@link set} checks it. What is `undefined` is not given.
@@ -89,12 +217,7 @@ export const set = (settings: Settings, path: string, value: string): Result.Res
  */
 export const make = (given: Partial<Settings>): Result.Result<Settings, SettingError> => {
   let settings: Result.Result<Settings, SettingError> = Result.succeed(defaults)
-  for (const [name, path] of Object.entries(pathOf)) {
-    const value = given[name as keyof Settings]
-    if (value === undefined) continue
-    const text = typeof value === "boolean" ? String(Number(value)) : String(value)
-    settings = Result.flatMap(settings, (settings) => set(settings, path, text))
-  }
+  for (const [path, text] of toTexts(given)) settings = Result.flatMap(settings, (before) => set(before, path, text))
   return settings
 }
 
@@ -109,13 +232,3 @@ export const pingInterval = (settings: Settings): number =>
     1,
     Math.min(settings.pingInterval ?? Math.floor(settings.remoteTimeout / 4), Math.floor(settings.remoteTimeout / 2))
   )
-
-const pathOf = {
-  serverTimeout: "server/timeout",
-  verbose: "server/verbose",
-  remoteTimeout: "remote/timeout",
-  pingInterval: "remote/ping-interval"
-} as const satisfies Record<keyof Settings, string>
-
-/** The longest time that a timer of the runtime can wait, some 24 days. */
-const longest = 2 ** 31 - 1

@@ -12,6 +12,7 @@ import type * as Stream from "effect/Stream"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type { Command, CommandError, Reply } from "../protocol/Command.ts"
+import type { ConfigurationError } from "../protocol/Configuration.ts"
 import type { Malformed } from "../protocol/Message.ts"
 import type * as Octets from "../protocol/Octets.ts"
 import type { State as RemoteState } from "../protocol/Remote.ts"
@@ -25,18 +26,28 @@ import type { TransportReason } from "./Transport.ts"
  * - `InvalidEndpoint`: the text is no endpoint that this operation takes
  * - `NotBound`, `NotConnected`: there is no such endpoint to unbind, to disconnect
  * - `TupleTooLong`: a key over 255 octets, or a value over 256 MiB
- * - `InvalidSetting`: no such setting, or not a value for it
+ * - `InvalidSetting`, `InvalidConfiguration`, `FileNotRead`, `FileNotWritten`: those of `ConfigurationError`
  * - `Stopped`: the node was stopped
  *
  * @since 0.1.0
  * @category errors
  */
-export type Reason = {
-  readonly [
-    Tag in
-      TransportReason | "InvalidEndpoint" | "NotBound" | "NotConnected" | "TupleTooLong" | "InvalidSetting" | "Stopped"
-  ]: { readonly _tag: Tag; readonly detail: string; readonly code?: string | undefined }
-}[TransportReason | "InvalidEndpoint" | "NotBound" | "NotConnected" | "TupleTooLong" | "InvalidSetting" | "Stopped"]
+export type Reason = { readonly [Tag in ReasonTag]: ReasonOf<Tag> }[ReasonTag]
+
+type ReasonTag =
+  | TransportReason
+  | ConfigurationError["reason"]["_tag"]
+  | "InvalidEndpoint"
+  | "NotBound"
+  | "NotConnected"
+  | "TupleTooLong"
+  | "Stopped"
+
+interface ReasonOf<Tag> {
+  readonly _tag: Tag
+  readonly detail: string
+  readonly code?: string | undefined
+}
 
 /**
  * An operation failed, and changed nothing. `endpoint` is the one it was about, where it was about one.
@@ -164,8 +175,15 @@ export class Gossip extends Context.Service<
     /** All tuples held, in order of first arrival. */
     readonly entries: Effect.Effect<ReadonlyArray<Tuple>, GossipError>
     readonly status: Effect.Effect<Status, GossipError>
-    /** Changes a setting of the running node, see `Settings`. */
+    /** Changes a setting of the running node, see `Settings`, or a list of the configuration. */
     readonly set: (path: string, value: string) => Effect.Effect<void, GossipError>
+    /**
+     * Takes the configuration of this file in the place of that it had, and again whenever the file changes. Endpoints
+     * that are not in it any more are unbound and disconnected, those of `bind` and `connect` stay.
+     */
+    readonly configure: (file: string) => Effect.Effect<void, GossipError>
+    /** Writes the configuration to a file; not what came by `bind`, `connect` and `publish`, as in the original. */
+    readonly save: (file: string) => Effect.Effect<void, GossipError>
     /**
      * Every tuple that is new here, in order, from the moment the stream runs; also those published here. A reader
      * that falls more than 1000 tuples behind skips values that were replaced meanwhile, and gets the newest of each

@@ -1,12 +1,13 @@
 /**
- * The settings of a node as a value that can change while it runs.
+ * The configuration of a node as a value that can change while it runs. It says what should be; making it so is the
+ * node's work.
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
-import * as Context from "effect/Context"
-import type { SettingError, Settings } from "../protocol/Settings.ts"
+import type { Configuration, ConfigurationError } from "../protocol/Configuration.ts"
 
 /**
  * @since 0.1.0
@@ -15,10 +16,17 @@ import type { SettingError, Settings } from "../protocol/Settings.ts"
 export class GossipConfig extends Context.Service<
   GossipConfig,
   {
-    readonly get: Effect.Effect<Settings>
-    /** Changes one setting by its path; a path or value that is none changes nothing. */
-    readonly set: (path: string, value: string) => Effect.Effect<void, SettingError>
-    /** The settings now, then after each change. */
-    readonly changes: Stream.Stream<Settings>
+    readonly get: Effect.Effect<Configuration>
+    /** The configuration now, then after each change. */
+    readonly changes: Stream.Stream<Configuration>
+    readonly replace: (configuration: Configuration) => Effect.Effect<void>
+    /** What it would be with this value at this path, see `Settings`. Changes nothing. */
+    readonly withValue: (path: string, value: string) => Effect.Effect<Configuration, ConfigurationError>
+    /** What it would be with this file, and without the values that were set one by one. Changes nothing. */
+    readonly withFile: (path: string) => Effect.Effect<Configuration, ConfigurationError>
+    /** Writes the configuration to a file, as a whole or not at all, with the comments of the file it came from. */
+    readonly save: (path: string) => Effect.Effect<void, ConfigurationError>
+    /** Something that is another text once the file was changed; empty where there is none. */
+    readonly stamp: (path: string) => Effect.Effect<string>
   }
 >()("effect-zgossip/services/GossipConfig") {}

@@ -116,6 +116,18 @@ export class TransportError extends Data.TaggedError("TransportError")<{
 }
 
 /**
+ * How a link is kept: the time between two heartbeats of the transport, and how long after one a silent connection
+ * is given up, both in ms. A transport without heartbeats does not need them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LinkOptions {
+  readonly heartbeatInterval?: number
+  readonly heartbeatTimeout?: number
+}
+
+/**
  * @since 0.1.0
  * @category services
  */
@@ -123,11 +135,17 @@ export class Transport extends Context.Service<
   Transport,
   {
     /** Binds before it returns; closing the scope unbinds, drops the peers and leaves no socket file. */
-    readonly bind: (endpoint: Endpoint.Endpoint) => Effect.Effect<Listener, TransportError, Scope.Scope>
+    readonly bind: (
+      endpoint: Endpoint.Endpoint,
+      options?: LinkOptions
+    ) => Effect.Effect<Listener, TransportError, Scope.Scope>
     /**
      * Ends when the connection is up; where the transport cannot tell (inproc), at once. One attempt: trying again is
      * the caller's business.
      */
-    readonly connect: (endpoint: Endpoint.Endpoint) => Effect.Effect<Connection, TransportError, Scope.Scope>
+    readonly connect: (
+      endpoint: Endpoint.Endpoint,
+      options?: LinkOptions
+    ) => Effect.Effect<Connection, TransportError, Scope.Scope>
   }
 >()("effect-zgossip/services/Transport") {}

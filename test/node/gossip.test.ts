@@ -391,7 +391,7 @@ describe("set", () => {
         })
       }
       const { message } = yield* Effect.flip(gossip.set("server/timeouts", "1"))
-      assert.include(message, "server/timeout, server/verbose, remote/timeout, remote/ping-interval")
+      assert.include(message, "server/timeout, server/verbose, server/background, remote/timeout, remote/ping-interval")
     })
   )
 

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as Command from "../../src/protocol/Command.ts"
 import type * as Octets from "../../src/protocol/Octets.ts"
-import * as Settings from "../../src/protocol/Settings.ts"
 import * as Tuple from "../../src/protocol/Tuple.ts"
 import * as arbitrary from "./arbitraries.ts"
 
@@ -42,7 +41,7 @@ describe("commands from strings", () => {
     }
   })
 
-  const names = "BIND, UNBIND, PORT, CONNECT, DISCONNECT, PUBLISH, STATUS, SET, VERBOSE, $TERM"
+  const names = "BIND, UNBIND, PORT, CONNECT, DISCONNECT, PUBLISH, STATUS, SET, CONFIGURE, LOAD, SAVE, VERBOSE, $TERM"
   it.each<readonly [strings: ReadonlyArray<Octets.Input>, message: string]>([
     [[], `the command: unknown, write one of ${names}`],
     [[""], `the command: unknown, write one of ${names}`],
@@ -81,77 +80,5 @@ describe("replies to strings", () => {
     [{ _tag: "Deliver", tuple: tuple("\u00c3\u00a9", "\u0000") }, ["DELIVER", "\u00c3\u00a9", "\u0000"]]
   ])("%j", (reply, strings) => {
     assert.deepStrictEqual(Command.toStrings(reply), strings)
-  })
-})
-
-const longest = 2 ** 31 - 1
-
-describe("Settings", () => {
-  it("unset, clients are not timed and remotes are taken for CZMQ's", () => {
-    assert.deepStrictEqual(Settings.defaults, {
-      serverTimeout: undefined,
-      verbose: false,
-      remoteTimeout: 1000,
-      pingInterval: undefined
-    })
-    assert.strictEqual(Settings.pingInterval(Settings.defaults), 250)
-  })
-
-  it.each<readonly [path: string, value: string, changed: Partial<Settings.Settings>]>([
-    ["server/timeout", "0", { serverTimeout: 0 }],
-    ["server/timeout", "1000", { serverTimeout: 1000 }],
-    ["server/timeout", "0100", { serverTimeout: 100 }],
-    ["server/timeout", String(longest), { serverTimeout: longest }],
-    ["server/verbose", "1", { verbose: true }],
-    ["server/verbose", "0", { verbose: false }],
-    ["remote/timeout", "1", { remoteTimeout: 1 }],
-    ["remote/timeout", String(longest), { remoteTimeout: longest }],
-    ["remote/ping-interval", "1", { pingInterval: 1 }],
-    ["remote/ping-interval", String(longest), { pingInterval: longest }]
-  ])("%s = %s", (path, value, changed) => {
-    const before = { serverTimeout: 7, verbose: true, remoteTimeout: 8, pingInterval: 9 }
-    assert.deepStrictEqual(Result.getOrThrow(Settings.set(before, path, value)), { ...before, ...changed })
-    assert.deepStrictEqual(before, { serverTimeout: 7, verbose: true, remoteTimeout: 8, pingInterval: 9 })
-  })
-
-  const from0 = `write milliseconds, a whole number from 0 to ${longest}`
-  const from1 = `write milliseconds, a whole number from 1 to ${longest}`
-  const paths = "no such setting, there are server/timeout, server/verbose, remote/timeout, remote/ping-interval"
-  it.each([
-    ["server/timeout", "-1", from0],
-    ["server/timeout", "", from0],
-    ["server/timeout", " 1", from0],
-    ["server/timeout", "1.5", from0],
-    ["server/timeout", "1e3", from0],
-    ["server/timeout", "0x10", from0],
-    ["server/timeout", "NaN", from0],
-    ["server/timeout", String(longest + 1), from0],
-    ["server/timeout", "99999999999", from0],
-    ["remote/timeout", "0", from1],
-    ["remote/timeout", String(longest + 1), from1],
-    ["remote/ping-interval", "0", from1],
-    ["server/verbose", "true", "write 0 or 1"],
-    ["server/verbose", "2", "write 0 or 1"],
-    ["server/verbose", "", "write 0 or 1"],
-    ["", "1", paths],
-    ["server", "1", paths],
-    ["server/Timeout", "1", paths],
-    ["server/timeout/", "1", paths],
-    ["__proto__", "1", paths]
-  ])("%j = %j is refused", (path, value, detail) => {
-    const error = Result.getOrThrow(Result.flip(Settings.set(Settings.defaults, path, value)))
-    assert.strictEqual(error._tag, "SettingError")
-    assert.strictEqual(error.message, `cannot set ${path} to ${JSON.stringify(value)}: ${detail}`)
-  })
-
-  it.each([
-    [1000, undefined, 250],
-    [100, undefined, 25],
-    [7, undefined, 1],
-    [3, undefined, 1],
-    [1, undefined, 1],
-    [1000, 400, 400]
-  ])("remotes timed out after %s, PINGs set to every %s: every %s", (remoteTimeout, pingInterval, expected) => {
-    assert.strictEqual(Settings.pingInterval({ ...Settings.defaults, remoteTimeout, pingInterval }), expected)
   })
 })

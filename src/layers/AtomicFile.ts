@@ -1,0 +1,145 @@
+/**
+ * Writing a file as a whole or not at all: beside it, then in its place. Whoever reads meanwhile, or after a crash, finds
+ * the old content or the new one.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type { FileHandle } from "node:fs/promises"
+import { constants } from "node:fs"
+import { open, realpath, rename, stat, unlink } from "node:fs/promises"
+import { dirname } from "node:path"
+import { getSystemErrorMessage } from "node:util"
+import { codeOf } from "./ZmqError.ts"
+
+/**
+ * A file that could not be written, and has its old content still; one that could not be read. `detail` is one line.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class FileError extends Data.TaggedError("FileError")<{
+  readonly operation: "read" | "write"
+  readonly path: string
+  readonly detail: string
+}> {
+  override get message(): string {
+    return `cannot ${this.operation} ${this.path}: ${this.detail}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const fileError = (operation: FileError["operation"], path: string, cause: unknown): FileError =>
+  new FileError({ operation, path, detail: describe(cause) })
+
+const describe = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause)
+  const code = codeOf(cause)
+  return code !== undefined && "errno" in cause && typeof cause.errno === "number"
+    ? `${getSystemErrorMessage(cause.errno)} (${code})`
+    : (cause.message.split("\n", 1)[0] ?? "")
+}
+
+/**
+ * Replaces the content of a file, or makes it. The file behind a link is replaced, not the link, and keeps its mode. What
+ * is no file but a device or a pipe is written to.
+ *
+ * @since 0.1.0
+ * @category files
+ */
+export const writeFileAtomically = (
+  path: string,
+  octets: Uint8Array | Iterable<Uint8Array>
+): Effect.Effect<void, FileError> => {
+  const pieces = octets instanceof Uint8Array ? [octets] : octets
+  const failed = (cause: unknown) => fileError("write", path, cause)
+  return Effect.tryPromise({ try: () => stat(path).catch(orUndefined), catch: failed }).pipe(
+    Effect.flatMap((found) =>
+      // What a shell has opened for us must stay the one that it opened, also where it is a file.
+      (found !== undefined && !found.isFile()) || /^\/(?:dev|proc)\//.test(path)
+        ? Effect.tryPromise({ try: (signal) => writeOnto(path, pieces, signal), catch: failed })
+        : toItsEnd((signal) => replace(path, found?.mode, pieces, signal), failed)
+    )
+  )
+}
+
+/** Interrupted, it waits until the promise has noticed: a file that is half done has to be removed. */
+const toItsEnd = <E>(run: (signal: AbortSignal) => Promise<void>, failed: (cause: unknown) => E) =>
+  Effect.callback<void, E>((resume, signal) => {
+    const ended = run(signal).then(
+      () => resume(Effect.void),
+      (cause: unknown) => resume(Effect.fail(failed(cause)))
+    )
+    return Effect.promise(() => ended)
+  })
+
+const writeOnto = async (path: string, pieces: Iterable<Uint8Array>, signal: AbortSignal): Promise<void> => {
+  const handle = await open(path, constants.O_WRONLY | constants.O_APPEND)
+  try {
+    await pour(handle, pieces, signal)
+  } finally {
+    await handle.close()
+  }
+}
+
+const replace = async (
+  path: string,
+  mode: number | undefined,
+  pieces: Iterable<Uint8Array>,
+  signal: AbortSignal
+): Promise<void> => {
+  const target = mode === undefined ? path : await realpath(path)
+  const { handle, temporary } = await openBeside(target)
+  try {
+    try {
+      if (mode !== undefined) await handle.chmod(mode)
+      await pour(handle, pieces, signal)
+      // Only what has reached the disk may take the place of what is there.
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, target)
+  } catch (cause) {
+    await unlink(temporary).catch(() => undefined)
+    throw cause
+  }
+  await syncDirectory(dirname(target))
+}
+
+const pour = async (handle: FileHandle, pieces: Iterable<Uint8Array>, signal: AbortSignal): Promise<void> => {
+  for (const piece of pieces) {
+    signal.throwIfAborted()
+    await handle.writeFile(piece)
+  }
+}
+
+/** A name that nobody has: one that is taken is the file of a process that was killed, or of another of this one. */
+const openBeside = async (target: string): Promise<{ readonly handle: FileHandle; readonly temporary: string }> => {
+  for (let n = 0; ; n++) {
+    const temporary = `${target}.${process.pid}-${n}.tmp`
+    const handle = await open(temporary, "wx").catch((cause: unknown) => {
+      if (codeOf(cause) === "EEXIST" && n < longestSearch) return undefined
+      throw cause
+    })
+    if (handle !== undefined) return { handle, temporary }
+  }
+}
+
+const longestSearch = 100
+
+/** The new name has to survive a loss of power too. Not every file system can do that, and then there is nothing to do. */
+const syncDirectory = async (path: string): Promise<void> => {
+  const directory = await open(path, "r").catch(() => undefined)
+  if (directory === undefined) return
+  await directory.sync().catch(() => undefined)
+  await directory.close()
+}
+
+const orUndefined = (cause: unknown): undefined => {
+  if (codeOf(cause) !== "ENOENT") throw cause
+}

@@ -1,0 +1,197 @@
+/**
+ * The places that a configuration comes from, and which of them counts: values set while the node runs, then those of
+ * the program (or of its flags), then the environment, then the file, then the defaults. Each place is one of Effect's
+ * `ConfigProvider`s; a list is taken whole from the first place that has it.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { Configuration } from "../protocol/Configuration.ts"
+import * as Configurations from "../protocol/Configuration.ts"
+import * as Octets from "../protocol/Octets.ts"
+import * as Settings from "../protocol/Settings.ts"
+import * as Tuple from "../protocol/Tuple.ts"
+import * as Zpl from "../protocol/Zpl.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Source {
+  readonly place: Configurations.Origin["place"]
+  readonly provider: ConfigProvider.ConfigProvider
+  /** Where it has the value at a path, or an endpoint of a list, for people. */
+  readonly where: (path: string, index?: number) => string
+  readonly tuples: Effect.Effect<ReadonlyArray<Tuple.Tuple> | undefined, Configurations.ConfigurationError>
+}
+
+const { ConfigurationError } = Configurations
+
+const invalid = (operation: string, detail: string) =>
+  new ConfigurationError({ operation, reason: { _tag: "InvalidConfiguration", detail } })
+
+/**
+ * A tree in ZPL; `name` says whose it is.
+ *
+ * @since 0.1.0
+ * @category sources
+ */
+export const fromDocument = (document: Zpl.Document, place: Source["place"], name: string): Source => {
+  const valueAt = (path: string) => Zpl.get(document, path)
+  const whereIs = (item: Zpl.Item | undefined) => (item?.line === undefined ? name : `${name} line ${item.line}`)
+  const endpointsOf = (list: string) =>
+    list === "bind" || list === "connect" ? Configurations.endpoints(document, list) : undefined
+  const load = (path: ConfigProvider.Path): ConfigProvider.Node | undefined => {
+    const [first = "", second] = path
+    const list = endpointsOf(String(first))
+    if (list !== undefined && second === undefined) return ConfigProvider.makeArray(list.length)
+    const value = list === undefined ? valueAt(path.join("/"))?.value : list[Number(second)]?.value
+    return value === undefined ? undefined : ConfigProvider.makeValue(Octets.toText(value))
+  }
+  return {
+    place,
+    provider: ConfigProvider.make((path) => Effect.succeed(load(path))),
+    where: (path, index = 0) => whereIs(endpointsOf(path)?.[index] ?? valueAt(path)),
+    tuples: Effect.fromResult(
+      Result.mapError(Configurations.tuples(document), (error) =>
+        invalid("publish", `${name} ${error.line > 0 ? `line ${error.line}: ` : ""}${error.detail}`)
+      )
+    )
+  }
+}
+
+/**
+ * `server/timeout` is ZGOSSIP_SERVER_TIMEOUT, and so on; lists are ZGOSSIP_BIND, ZGOSSIP_CONNECT, ZGOSSIP_PUBLISH, with
+ * commas in between.
+ *
+ * @since 0.1.0
+ * @category sources
+ */
+export const fromEnvironment: Effect.Effect<Source> = Effect.map(ConfigProvider.ConfigProvider, (ambient) => {
+  const provider = ambient.pipe(ConfigProvider.nested("zgossip"), ConfigProvider.constantCase)
+  return {
+    place: "environment",
+    provider,
+    where: variable,
+    tuples: Effect.flatMap(readList(provider, "publish"), (texts) =>
+      texts === undefined ? Effect.succeed(undefined) : Effect.forEach(texts, parseTuple)
+    )
+  }
+})
+
+/**
+ * The variable of a path.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const variable = (path: string): string => `ZGOSSIP_${path.toUpperCase().replaceAll(/[/-]/g, "_")}`
+
+const parseTuple = (text: string) => {
+  const equals = text.indexOf("=")
+  return equals < 0
+    ? Effect.fail(invalid("publish", `${JSON.stringify(text)} of ZGOSSIP_PUBLISH has no value: write key=value`))
+    : Effect.fromResult(
+        Result.mapError(Tuple.make(text.slice(0, equals), text.slice(equals + 1)), ({ message }) =>
+          invalid("publish", `ZGOSSIP_PUBLISH: ${message}`)
+        )
+      )
+}
+
+const readList = (provider: ConfigProvider.ConfigProvider, name: string) =>
+  Config.option(Config.Array(Schema.String, name))
+    .parse(provider)
+    .pipe(
+      Effect.map(Option.getOrUndefined),
+      Effect.map((texts) => texts?.map((text) => text.trim()).filter((text) => text !== "")),
+      Effect.mapError((error) => invalid(`read ${variable(name)}`, error.message))
+    )
+
+const readValue = (provider: ConfigProvider.ConfigProvider, path: string) =>
+  Config.option(Config.schema(Schema.String, path.split("/")))
+    .parse(provider)
+    .pipe(
+      Effect.map(Option.getOrUndefined),
+      Effect.mapError((error) => invalid(`read ${path}`, error.message))
+    )
+
+/**
+ * What these places say together; the first one that has something counts.
+ *
+ * @since 0.1.0
+ * @category resolving
+ */
+export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Source>, file: Configuration["file"]) {
+  const origins = new Map<string, Configurations.Origin>()
+  const note = ({ place, where }: Source, path: string) => origins.set(path, { place, where: where(path) })
+
+  /** The first place that has it, and what it has. */
+  const first = <A, E>(read: (source: Source) => Effect.Effect<A | undefined, E>) =>
+    Effect.gen(function* () {
+      for (const source of sources) {
+        const value = yield* read(source)
+        if (value !== undefined) return { source, value }
+      }
+      return undefined
+    })
+
+  let settings = Settings.defaults
+  for (const { path } of Settings.definitions) {
+    const found = yield* first(({ provider }) => readValue(provider, path))
+    if (found === undefined) continue
+    const set = Settings.set(settings, path, found.value)
+    if (Result.isFailure(set)) {
+      const { place, where } = found.source
+      return yield* place === "program" || place === "set"
+        ? new ConfigurationError({
+            operation: `set ${path}`,
+            reason: { _tag: "InvalidSetting", detail: set.failure.detail }
+          })
+        : invalid(`set ${path}`, `${where(path)}: ${JSON.stringify(found.value)}: ${set.failure.detail}`)
+    }
+    settings = set.success
+    note(found.source, path)
+  }
+
+  const endpointsOf = Effect.fnUntraced(function* (name: keyof typeof Configurations.lists) {
+    const found = yield* first(({ provider }) => readList(provider, name))
+    if (found === undefined) return []
+    for (const [index, text] of found.value.entries()) {
+      const parsed = Configurations.lists[name].parse(text)
+      // What the program gives is checked as it is bound or connected to, with an error of its own.
+      if (Result.isFailure(parsed) && found.source.place !== "program") {
+        return yield* invalid(name, `${found.source.where(name, index)}: ${parsed.failure.message}`)
+      }
+    }
+    note(found.source, name)
+    return found.value
+  })
+  const bind = yield* endpointsOf("bind")
+  const connect = yield* endpointsOf("connect")
+
+  const publish = yield* first(({ tuples }) => tuples)
+  if (publish !== undefined) note(publish.source, "publish")
+
+  const { document, path = "" } = file ?? {}
+  const configuration: Omit<Configuration, "file" | "changes"> = {
+    settings,
+    bind,
+    connect,
+    publish: publish?.value ?? [],
+    echo:
+      document === undefined
+        ? []
+        : Configurations.sections(document, "echo").map(({ value = "" }) => Octets.toText(value)),
+    origins,
+    notices:
+      document === undefined
+        ? []
+        : Configurations.notices(document).map(([line, detail]) => `${path} line ${line}: ${detail}`)
+  }
+  return configuration
+})

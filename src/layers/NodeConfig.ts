@@ -1,0 +1,167 @@
+/**
+ * The configuration of a node, over files of some kind.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { Configuration } from "../protocol/Configuration.ts"
+import * as Configurations from "../protocol/Configuration.ts"
+import * as Octets from "../protocol/Octets.ts"
+import * as Settings from "../protocol/Settings.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
+import * as Zpl from "../protocol/Zpl.ts"
+import { GossipConfig } from "../services/GossipConfig.ts"
+import * as ConfigSources from "./ConfigSources.ts"
+
+/**
+ * Where files are. The errors say why in one line.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Files {
+  readonly read: (path: string) => Effect.Effect<Octets.Octets, FileProblem>
+  /** As a whole, or not at all. */
+  readonly write: (path: string, octets: Octets.Octets) => Effect.Effect<void, FileProblem>
+  readonly stamp: (path: string) => Effect.Effect<string>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface FileProblem {
+  readonly detail: string
+  readonly code?: string | undefined
+}
+
+/**
+ * What a program gives: settings, and what to do as the node starts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Given extends Partial<Settings.Settings> {
+  readonly bind?: ReadonlyArray<string> | undefined
+  readonly connect?: ReadonlyArray<string> | undefined
+  readonly publish?: ReadonlyArray<Tuple> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly given?: Given
+  /** What {@link Given} is called where the origin of a value is told. */
+  readonly name?: string
+  /** Reads ZGOSSIP_* through the `ConfigProvider`. */
+  readonly environment?: boolean
+  /** The file to start with. */
+  readonly file?: string | undefined
+  /** What holds where there is no file, and nothing else says anything. */
+  readonly fallback?: Given
+}
+
+const { ConfigurationError } = Configurations
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function* (
+  files: Files,
+  { environment = false, fallback = {}, file, given = {}, name = "program" }: Options
+) {
+  const program = ConfigSources.fromDocument(documentOf(given), "program", name)
+  const last = ConfigSources.fromDocument(documentOf(fallback), "default", "default")
+  const fixed = environment ? [program, yield* ConfigSources.fromEnvironment] : [program]
+
+  const resolve = (from: Configuration["file"], changes: Zpl.Document) =>
+    Effect.map(
+      ConfigSources.resolve(
+        [
+          ConfigSources.fromDocument(changes, "set", "SET"),
+          ...fixed,
+          from === undefined ? last : ConfigSources.fromDocument(from.document, "file", from.path)
+        ],
+        from
+      ),
+      (resolved): Configuration => ({ ...resolved, file: from, changes })
+    )
+
+  const withFile = Effect.fnUntraced(function* (path: string) {
+    const octets = yield* Effect.mapError(
+      files.read(path),
+      (problem) =>
+        new ConfigurationError({
+          operation: `read ${path === "" ? '""' : path}`,
+          reason: { _tag: "FileNotRead", detail: problem.detail, code: problem.code }
+        })
+    )
+    const document = Zpl.parse(octets)
+    if (Result.isFailure(document)) {
+      return yield* new ConfigurationError({
+        operation: "read the configuration",
+        reason: { _tag: "InvalidConfiguration", detail: `${path} ${document.failure.message}` }
+      })
+    }
+    return yield* resolve({ path, document: document.success }, Zpl.empty)
+  })
+
+  const ref = yield* SubscriptionRef.make(
+    file === undefined ? yield* resolve(undefined, Zpl.empty) : yield* withFile(file)
+  )
+
+  return GossipConfig.of({
+    get: SubscriptionRef.get(ref),
+    changes: SubscriptionRef.changes(ref),
+    replace: (configuration) => SubscriptionRef.set(ref, configuration),
+    withValue: Effect.fnUntraced(function* (path, value) {
+      const { changes, file, settings } = yield* SubscriptionRef.get(ref)
+      const list = Object.values(Configurations.lists).some((list) => list.path === path)
+      const set = Settings.set(settings, path, value)
+      if (Result.isFailure(set) && !list) {
+        return yield* new ConfigurationError({
+          operation: `set ${path}`,
+          reason: { _tag: "InvalidSetting", detail: set.failure.detail }
+        })
+      }
+      return yield* resolve(file, Zpl.put(changes, path, Octets.from(value)))
+    }),
+    withFile,
+    save: (path) =>
+      Effect.flatMap(SubscriptionRef.get(ref), (configuration) =>
+        Effect.mapError(
+          files.write(path, Zpl.print(written(configuration))),
+          (problem) =>
+            new ConfigurationError({
+              operation: `save ${path}`,
+              reason: { _tag: "FileNotWritten", detail: problem.detail, code: problem.code }
+            })
+        )
+      ),
+    stamp: files.stamp
+  })
+})
+
+const documentOf = ({ bind, connect, publish, ...settings }: Given): Zpl.Document =>
+  Configurations.write(Zpl.empty, {
+    settings: Settings.toTexts(settings),
+    ...(bind === undefined ? {} : { bind }),
+    ...(connect === undefined ? {} : { connect }),
+    ...(publish === undefined ? {} : { publish })
+  })
+
+/** The file, with what came from elsewhere in its place. */
+const written = ({ bind, connect, file, origins, publish, settings }: Configuration): Zpl.Document => {
+  const elsewhere = (path: string) => !["file", undefined].includes(origins.get(path)?.place)
+  return Configurations.write(file?.document ?? Zpl.empty, {
+    settings: new Map(Array.from(Settings.toTexts(settings)).filter(([path]) => elsewhere(path))),
+    ...(elsewhere("bind") ? { bind } : {}),
+    ...(elsewhere("connect") ? { connect } : {}),
+    ...(elsewhere("publish") ? { publish } : {})
+  })
+}

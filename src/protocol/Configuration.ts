@@ -1,0 +1,228 @@
+/**
+ * The configuration of a node: its settings, and what it serves on, connects to and publishes by itself. In a file, as
+ * CZMQ has it, and beside that what is ours:
+ *
+ *     server
+ *         timeout = 10000
+ *     zgossip
+ *         echo = I: starting
+ *         bind
+ *             endpoint = tcp://*:5670
+ *         connect
+ *             endpoint = tcp://gossip.example.org:5670
+ *         publish
+ *             printer = tcp://10.0.0.7:9100
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Result from "effect/Result"
+import * as Endpoint from "./Endpoint.ts"
+import * as Octets from "./Octets.ts"
+import * as Settings from "./Settings.ts"
+import type { Tuple } from "./Tuple.ts"
+import * as TupleZpl from "./TupleZpl.ts"
+import * as Zpl from "./Zpl.ts"
+
+/**
+ * Where each part came from stands in `origins`, by its path; what is not there has its default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Configuration {
+  readonly settings: Settings.Settings
+  readonly bind: ReadonlyArray<string>
+  readonly connect: ReadonlyArray<string>
+  readonly publish: ReadonlyArray<Tuple>
+  /** Lines for the log, as the configuration is taken. */
+  readonly echo: ReadonlyArray<string>
+  readonly origins: ReadonlyMap<string, Origin>
+  /** What in the file means nothing here, each with its line. */
+  readonly notices: ReadonlyArray<string>
+  /** The file it was read from. */
+  readonly file: { readonly path: string; readonly document: Zpl.Document } | undefined
+  /** What was set since then, one by one. */
+  readonly changes: Zpl.Document
+}
+
+/**
+ * `where` is for people: the variable, the file and its line.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Origin {
+  readonly place: "set" | "program" | "environment" | "file" | "default"
+  readonly where: string
+}
+
+/**
+ * Why a configuration was not taken, or not written: nothing has changed then.
+ *
+ * - `InvalidSetting`: no such setting, or not a value for it
+ * - `InvalidConfiguration`: a file that is no ZPL, or holds a value that is none; `detail` has file, line and column
+ * - `FileNotRead`, `FileNotWritten`: what the system said stands in `code` and `detail`
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConfigurationError extends Data.TaggedError("ConfigurationError")<{
+  readonly operation: string
+  readonly reason: {
+    readonly _tag: "InvalidSetting" | "InvalidConfiguration" | "FileNotRead" | "FileNotWritten"
+    readonly detail: string
+    readonly code?: string | undefined
+  }
+}> {
+  override get message(): string {
+    return `cannot ${this.operation}: ${this.reason.detail}`
+  }
+}
+
+/**
+ * The lists of endpoints, and where a file has them.
+ *
+ * @since 0.1.0
+ * @category definitions
+ */
+export const lists = {
+  bind: { path: "zgossip/bind/endpoint", parse: Endpoint.parseBind, about: "serve on this endpoint" },
+  connect: {
+    path: "zgossip/connect/endpoint",
+    parse: Endpoint.parseConnect,
+    about: "connect to the node at this endpoint, now or whenever it appears"
+  }
+} as const
+
+/**
+ * The items of a section of `zgossip` by their name.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const sections = ({ items }: Zpl.Document, name: string): ReadonlyArray<Zpl.Item> =>
+  items
+    .filter((item) => item.name === "zgossip")
+    .flatMap(({ children }) => children)
+    .filter((item) => item.name === name)
+
+/**
+ * The endpoints of a list in a document; nothing where it has no such section.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const endpoints = (document: Zpl.Document, name: keyof typeof lists): ReadonlyArray<Zpl.Item> | undefined => {
+  const found = sections(document, name)
+  return found.length === 0
+    ? undefined
+    : found.flatMap(({ children }) => children.filter((item) => item.name === "endpoint"))
+}
+
+/**
+ * The tuples that a document publishes; nothing where it has no such section.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const tuples = (document: Zpl.Document): Result.Result<ReadonlyArray<Tuple> | undefined, Zpl.ZplError> =>
+  sections(document, "publish").length + sections(document, "tuple").length === 0
+    ? Result.succeed(undefined)
+    : TupleZpl.fromDocument(document)
+
+/**
+ * Names that mean nothing, and values that do not count: `[line, what about it]`.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const notices = ({ items }: Zpl.Document): ReadonlyArray<readonly [line: number, detail: string]> => {
+  const found: Array<readonly [number, string]> = []
+  const seen = new Set<string>()
+  const paths = Settings.definitions.map(({ path }) => path)
+  const settings = Map.groupBy(paths, (path) => path.slice(0, path.indexOf("/")))
+  for (const section of items) {
+    const known = settings.get(section.name)
+    if (section.name === "zgossip") {
+      for (const child of section.children) found.push(...noticesOfSection(child))
+    } else if (known === undefined) {
+      const names = [...settings.keys(), "zgossip"].join(", ")
+      found.push([section.line ?? 0, `${section.name} is ignored: it is none of the sections ${names}`])
+    } else {
+      for (const { line = 0, name } of section.children) {
+        const path = `${section.name}/${name}`
+        if (!known.includes(path)) found.push([line, `${path} is ignored: there are ${known.join(", ")}`])
+        else if (seen.has(path)) found.push([line, `${path} is ignored: the first one counts`])
+        seen.add(path)
+      }
+    }
+  }
+  return found
+}
+
+const noticesOfSection = ({ children, line = 0, name }: Zpl.Item): ReadonlyArray<readonly [number, string]> => {
+  switch (name) {
+    case "echo":
+    case "publish":
+    case "tuple":
+      return []
+    case "security": {
+      const { line: at = line, value = "null" } = Zpl.get({ items: children }, "mechanism") ?? {}
+      // As CZMQ does that was built without it: it says so, and serves.
+      const open = `the security mechanism ${Octets.toText(value)} is not supported, the endpoints are open to everybody`
+      return value === "null" ? [] : [[at, open]]
+    }
+    case "bind":
+    case "connect": {
+      const others = children.filter((child) => child.name !== "endpoint")
+      const unknown = others.map(
+        (child) => [child.line ?? 0, `zgossip/${name}/${child.name} is ignored: there is endpoint`] as const
+      )
+      return children.length > others.length ? unknown : [...unknown, [line, `this ${name} has no endpoint below it`]]
+    }
+    default:
+      return [[line, `zgossip/${name} is ignored: there are echo, bind, connect, publish, tuple, security`]]
+  }
+}
+
+/** A configuration without a file, as its parts. */
+interface Parts extends Partial<Pick<Configuration, "bind" | "connect" | "publish">> {
+  readonly settings: ReadonlyMap<string, string>
+}
+
+/**
+ * A document with these parts: values are put where they stand, lists are put in the place of what is there.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const write = (document: Zpl.Document, { bind, connect, publish, settings }: Parts): Zpl.Document => {
+  let written = document
+  for (const [path, text] of settings) written = Zpl.put(written, path, text)
+  const endpoint = (name: string) => (text: string) =>
+    Zpl.item(name, undefined, [Zpl.item("endpoint", Octets.from(text))])
+  if (bind !== undefined) written = replace(written, ["bind"], bind.map(endpoint("bind")))
+  if (connect !== undefined) written = replace(written, ["connect"], connect.map(endpoint("connect")))
+  if (publish !== undefined) written = replace(written, ["publish", "tuple"], publish.map(TupleZpl.toItem))
+  return written
+}
+
+const replace = (
+  document: Zpl.Document,
+  names: ReadonlyArray<string>,
+  items: ReadonlyArray<Zpl.Item>
+): Zpl.Document => {
+  const isGone = ({ name }: Zpl.Item) => names.includes(name)
+  if (items.length === 0 && !names.some((name) => sections(document, name).length > 0)) return document
+  const found = document.items.find(({ name }) => name === "zgossip")
+  if (found === undefined) return { ...document, items: [...document.items, Zpl.item("zgossip", undefined, items)] }
+  return {
+    ...document,
+    items: document.items.map((item) => {
+      if (item.name !== "zgossip") return item
+      const kept = item.children.filter((child) => !isGone(child))
+      return { ...item, children: item === found ? [...kept, ...items] : kept }
+    })
+  }
+}
