@@ -123,7 +123,7 @@ export const layerStarted = (
 
 const isIterable = <A>(value: Iterable<A> | object): value is Iterable<A> => Symbol.iterator in value
 
-const givenBy = ({ config: _, publish = [], ...options }: Options): Effect.Effect<NodeConfig.Given, GossipError> => {
+const givenBy = ({ publish = [], ...options }: Options): Effect.Effect<NodeConfig.Given, GossipError> => {
   const tuples = Result.all(
     Array.from(isIterable(publish) ? publish : Object.entries(publish), ([key, value]) => Tuple.make(key, value))
   )

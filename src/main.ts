@@ -12,24 +12,25 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
+import * as CliConfig from "effect/cli/CliConfig"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { createRequire } from "node:module"
 import { command } from "./cli/Commands.ts"
 import { Failure } from "./cli/Failure.ts"
 import { paint, printable } from "./cli/Terminal.ts"
+import { ConfigurationError } from "./protocol/Configuration.ts"
 import { GossipError } from "./services/Gossip.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
-/** What the options say before they are parsed: a log and an error may come first. */
-const given = (option: string): boolean => {
-  const args = process.argv.slice(2)
-  const end = args.indexOf("--")
-  return args.slice(0, end < 0 ? args.length : end).includes(option)
-}
+/** What the arguments say before they are parsed: a log and an error may come first. */
+const args = process.argv.slice(2)
+const end = args.indexOf("--")
+const options = args.slice(0, end < 0 ? args.length : end)
 
-const color = !given("--no-color")
+const color = !options.includes("--no-color")
 
 /** One line each to standard error: time, level where it is not Info, text. */
 const logger = Logger.make(({ cause, date, fiber, logLevel, message }) => {
@@ -49,13 +50,15 @@ const teardown: Runtime.Teardown = (exit, onExit) => {
   return stopped && isNode ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 }
 
-const isNode = given("serve") || given("agent")
+const names = command.subcommands.flatMap(({ commands }) => commands.flatMap(({ alias, name }) => [name, alias]))
+const isNode = ["serve", "agent"].includes(options.find((option) => names.includes(option)) ?? "")
 
 /** An error that its reader can mend is one line; a fault of ours comes with its stack. */
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   if (Cause.hasDies(cause)) return Effect.logError("a fault of zgossip", cause)
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-  if (!(error instanceof Failure || error instanceof GossipError)) return Effect.void
+  if (!(error instanceof Failure || error instanceof GossipError || error instanceof ConfigurationError))
+    return Effect.void
   return Effect.andThen(
     Effect.sync(() => void process.stderr.write(`zgossip: ${printable(error.message)}\n`)),
     Effect.logDebug("the failure in full:", cause)
@@ -73,6 +76,9 @@ const presenter = CliOutput.layerPresenter({
       : CliOutput.defaultPresenter.present(event)
 })
 
+/** There is a command for completions, and `--help` leads everywhere. */
+const builtIns = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.LogLevel] })
+
 /**
  * Runs the command with the arguments of this process.
  *
@@ -86,7 +92,7 @@ export const run = (): void => {
   command.pipe(
     Command.run({ version }),
     Effect.tapCause(report),
-    Effect.provide([NodeServices.layer, Logger.layer([logger]), presenter]),
+    Effect.provide([NodeServices.layer, Logger.layer([logger]), presenter, builtIns]),
     NodeRuntime.runMain({ teardown, disableErrorReporting: true })
   )
 }

@@ -4,11 +4,10 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Message from "../protocol/Message.ts"
 import type * as Octets from "../protocol/Octets.ts"
@@ -16,24 +15,135 @@ import type { Tuple } from "../protocol/Tuple.ts"
 import type { Connection, TransportError } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
 import { Failure, usage } from "./Failure.ts"
+import type { Globals } from "./Root.ts"
 
 /**
+ * One question at a time; one that was interrupted is the last.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Client {
   /** The node that answered. */
   readonly endpoint: string
-  /** HELLO, PING, until PONG: all tuples of the node, in the order in which it tells them. */
-  readonly snapshot: Effect.Effect<ReadonlyMap<Octets.Octets, Tuple>, Failure>
+  /** HELLO, PING, until PONG: all tuples of the node, or what `keep` keeps of them, in the order in which it tells them. */
+  readonly select: (keep: (tuple: Tuple) => Tuple | undefined) => Effect.Effect<Tuples, Trouble>
   /** HELLO, PUBLISH, PING, until PONG: the node has taken them all. */
-  readonly publish: (tuples: ReadonlyArray<Tuple>) => Effect.Effect<void, Failure>
+  readonly publish: (tuples: ReadonlyArray<Tuple>) => Effect.Effect<void, Trouble>
   /** PING, until PONG. */
-  readonly ping: Effect.Effect<void, Failure>
+  readonly ping: Effect.Effect<void, Trouble>
+  /** How many tuples it has told until now. */
+  readonly told: () => number
+  /** How many were sent to it: what it does not read waits on our side after some thousands. */
+  readonly sent: () => number
 }
 
 /**
- * Connects to the first of these endpoints that takes the connection; all are tried at once.
+ * @since 0.1.0
+ * @category models
+ */
+export type Tuples = ReadonlyMap<Octets.Octets, Tuple>
+
+/**
+ * For {@link Client.select}: those whose key begins so.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const beginning =
+  (prefix: Octets.Octets) =>
+  (tuple: Tuple): Tuple | undefined =>
+    tuple.keyOctets.startsWith(prefix) ? tuple : undefined
+
+/**
+ * Sorted by the octets of the key.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const byKey = (tuples: Tuples): ReadonlyArray<Tuple> =>
+  [...tuples.values()].sort((a, b) => (a.keyOctets < b.keyOctets ? -1 : 1))
+
+/** How many octets a command holds at most: a stranger could go on telling for ever. */
+const mostOctets = 2 ** 29
+
+/** Key and value, and what a tuple takes besides. */
+const cost = (tuple: Tuple | undefined): number =>
+  tuple === undefined ? 0 : tuple.keyOctets.length + tuple.valueOctets.length + 128
+
+/** How many tuples become frames before those are sent. */
+const tuplesAtOnce = 1000
+
+/**
+ * How it went wrong with a node. `detail` is what `message` says without the endpoint and without advice.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Trouble extends Failure {
+  readonly detail: string
+
+  constructor(kind: "unreachable" | "protocol", detail: string, message: string) {
+    super({ kind, message })
+    this.detail = detail
+  }
+}
+
+/**
+ * Asks the first of the endpoints that answers, within the time, and leaves.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ask = <A, E, R>(
+  { endpoints, timeout }: Pick<Globals, "endpoints" | "timeout">,
+  question: (client: Client) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Failure, Exclude<Exclude<R, Scope.Scope>, Transport>> =>
+  Effect.suspend(() => {
+    let reached: Client | undefined
+    return connect(endpoints).pipe(
+      Effect.tap((client) => Effect.sync(() => (reached = client))),
+      Effect.flatMap(question),
+      within(timeout, endpoints, () => reached),
+      Effect.scoped,
+      Effect.provide(ZmqTransport.layer)
+    )
+  })
+
+/**
+ * Gives up after so many milliseconds, or so many in which nothing more was sent.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const within =
+  (timeout: number, endpoints: ReadonlyArray<string>, reached: () => Client | undefined = () => undefined) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | Trouble, R> => {
+    const sent = () => reached()?.sent() ?? 0
+    const patience = Effect.gen(function* () {
+      for (let before = -1; before !== sent();) {
+        before = sent()
+        yield* Effect.sleep(timeout)
+      }
+      return yield* late(timeout, endpoints, reached())
+    })
+    return Effect.raceFirst(self, patience)
+  }
+
+const late = (timeout: number, endpoints: ReadonlyArray<string>, client: Client | undefined): Trouble => {
+  const time = timeout < 1000 ? `${timeout} ms` : `${timeout / 1000} s`
+  const advice = "--timeout waits longer"
+  if (client !== undefined && client.told() > 0) {
+    const detail = `told ${client.told()} tuples and came to no end within ${time}`
+    return new Trouble("unreachable", detail, `${client.endpoint} ${detail}; ${advice}`)
+  }
+  const which = client?.endpoint ?? endpoints.join(", ")
+  const detail = `no answer within ${time}`
+  return new Trouble("unreachable", detail, `no answer from ${which} within ${time}: is it a zgossip node? ${advice}`)
+}
+
+/**
+ * Connects to the first of these endpoints that answers; all are tried at once.
  *
  * @since 0.1.0
  * @category constructors
@@ -42,106 +152,129 @@ export const connect = (
   endpoints: readonly [string, ...ReadonlyArray<string>]
 ): Effect.Effect<Client, Failure, Transport | Scope.Scope> =>
   Effect.gen(function* () {
-    const transport = yield* Transport
     const parsed = yield* Effect.forEach(endpoints, parse)
-    // Those that lose the race are closed with the scope.
-    const attempts = parsed.map((endpoint) => transport.connect(endpoint))
-    const connection = yield* Effect.raceAll(attempts).pipe(
-      Effect.catchCause((cause) => Effect.fail(unreachable(endpoints, cause)))
+    if (parsed.length === 1) return yield* reach(parsed[0])
+    const troubles: Array<Trouble> = []
+    // One that takes the connection and is silent then must not stand in the way of the others. Those that lose the
+    // race are closed, at the latest with the scope.
+    const attempts = parsed.map((endpoint) =>
+      Effect.tap(reach(endpoint), ({ ping }) => ping).pipe(
+        Effect.tapError((trouble) => Effect.sync(() => troubles.push(trouble)))
+      )
     )
-    return make(connection)
+    return yield* Effect.mapError(Effect.raceAll(attempts), () => noneOf(endpoints, troubles))
   })
 
-const parse = (text: string) => {
+const parse = (text: string): Effect.Effect<Endpoint.Endpoint, Failure> => {
   const endpoint = Endpoint.parseConnect(text)
   return Result.isSuccess(endpoint)
     ? Effect.succeed(endpoint.success)
     : Effect.fail(usage(`--endpoint ${endpoint.failure.message}`))
 }
 
-const unreachable = (endpoints: ReadonlyArray<string>, cause: Cause.Cause<TransportError>): Failure => {
-  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-  const which = endpoints.length > 1 ? `any of ${endpoints.join(", ")}` : endpoints[0]
-  const detail = error?.reason.detail ?? Cause.pretty(cause)
-  return error?.reason._tag === "Protocol"
-    ? new Failure({ kind: "protocol", message: `${which} is not a zgossip node: ${detail}` })
-    : new Failure({
-        kind: "unreachable",
-        message: `cannot reach ${which}: ${detail}; start a node with zgossip serve, or name another with --endpoint`
-      })
+const advice = "start a node with zgossip serve, or name another with --endpoint"
+
+const reach = (endpoint: Endpoint.Endpoint): Effect.Effect<Client, Trouble, Transport | Scope.Scope> =>
+  Transport.use(({ connect }) => connect(endpoint)).pipe(
+    Effect.map(make),
+    Effect.mapError(({ endpoint, reason: { _tag, detail } }) =>
+      _tag === "Protocol"
+        ? noNode(endpoint, detail)
+        : new Trouble("unreachable", detail, `cannot reach ${endpoint}: ${detail}; ${advice}`)
+    )
+  )
+
+const noNode = (endpoint: string, detail: string): Trouble =>
+  new Trouble("protocol", `not a zgossip node: ${detail}`, `${endpoint} is not a zgossip node: ${detail}`)
+
+/** Where one of them could not be reached, trying again may help; where none of them is a node, it does not. */
+const noneOf = (endpoints: ReadonlyArray<string>, troubles: ReadonlyArray<Trouble>): Trouble => {
+  const kind = troubles.every((trouble) => trouble.kind === "protocol") ? "protocol" : "unreachable"
+  const detail = [...new Set(troubles.map((trouble) => trouble.detail))].join(", or ")
+  return new Trouble(kind, detail, `cannot reach any of ${endpoints.join(", ")}: ${detail}; ${advice}`)
 }
 
 const make = (connection: Connection): Client => {
   const endpoint = Endpoint.format(connection.endpoint)
+  let told = 0
+  let sent = 0
 
-  const failed = (error: TransportError) =>
-    new Failure({ kind: "unreachable", message: `lost ${endpoint}: ${error.reason.detail}` })
+  const lost = ({ reason: { detail } }: TransportError) =>
+    new Trouble("unreachable", detail, `lost ${endpoint}: ${detail}; try again`)
 
-  /** Says this, and listens at the same time, until the PONG to the PING at its end. */
-  const ask = (messages: ReadonlyArray<Message.Message>, hear: (message: Message.Message) => Failure | undefined) =>
-    Effect.raceFirst(
-      Effect.andThen(connection.send([...messages, Message.ping].map(Message.encode)), Effect.never),
-      untilPong(hear)
-    ).pipe(Effect.catchTag("TransportError", (error) => Effect.fail(failed(error))))
+  /** The reader learns of a loss too, behind what the node had to say before. */
+  const say = (messages: ReadonlyArray<Message.Message>) =>
+    Effect.catchIf(
+      connection.send(messages.map(Message.encode)),
+      (error) => error.reason._tag === "Lost",
+      () => Effect.never
+    )
 
-  const untilPong = Effect.fnUntraced(function* (hear: (message: Message.Message) => Failure | undefined) {
+  const untilPong = Effect.fnUntraced(function* (hear: (message: Message.Message) => Trouble | undefined) {
     for (;;) {
       for (const frames of yield* connection.receive) {
         const message = Message.decode(frames)
-        if (message._tag === "Malformed") return yield* noNode(message.reason)
+        if (message._tag === "Malformed") {
+          return yield* noNode(endpoint, `it sent what is no message of the protocol (${message.reason})`)
+        }
         if (message._tag === "Pong") return
-        const failure = hear(message)
-        if (failure !== undefined) return yield* failure
+        if (message._tag === "Publish") told++
+        const trouble = hear(message)
+        if (trouble !== undefined) return yield* trouble
       }
     }
   })
 
-  const noNode = (reason: Message.Malformed["reason"]): Failure =>
-    new Failure({
-      kind: "protocol",
-      message: `${endpoint} is not a zgossip node: it sent what is no message of the protocol (${reason})`
+  /** Says this and a PING, and listens at the same time: a node may have a lot to say before it reads on. */
+  const converse = (
+    speech: Effect.Effect<void, TransportError>,
+    hear: (message: Message.Message) => Trouble | undefined
+  ): Effect.Effect<void, Trouble> =>
+    Effect.all([Effect.andThen(speech, say([Message.ping])), untilPong(hear)], {
+      concurrency: "unbounded",
+      discard: true
+    }).pipe(Effect.catchTag("TransportError", (error) => Effect.fail(lost(error))))
+
+  const refused = (what: string): Trouble =>
+    new Trouble("protocol", `INVALID in answer to ${what}`, `${endpoint} refused ${what}: it answered INVALID`)
+
+  const select = (keep: (tuple: Tuple) => Tuple | undefined): Effect.Effect<Tuples, Trouble> =>
+    Effect.suspend(() => {
+      const tuples = new Map<Octets.Octets, Tuple>()
+      let octets = 0
+      const hear = (message: Message.Message): Trouble | undefined => {
+        if (message._tag === "Invalid") return refused("HELLO")
+        const kept = message._tag === "Publish" ? keep(message.tuple) : undefined
+        if (kept === undefined) return undefined
+        octets += cost(kept) - cost(tuples.get(kept.keyOctets))
+        tuples.set(kept.keyOctets, kept)
+        return octets > mostOctets ? tooMuch(tuples.size) : undefined
+      }
+      return Effect.as(converse(say([Message.hello]), hear), tuples)
     })
 
-  const refused = (what: string): Failure =>
-    new Failure({ kind: "protocol", message: `${endpoint} refused ${what}: it answered INVALID` })
+  const tooMuch = (size: number): Trouble => {
+    const detail = `told ${size} tuples, more than ${mostOctets / 2 ** 20} MiB, and came to no end`
+    return new Trouble("protocol", detail, `${endpoint} ${detail}`)
+  }
 
   return {
     endpoint,
-    snapshot: Effect.suspend(() => {
-      const tuples = new Map<Octets.Octets, Tuple>()
-      return Effect.as(
-        ask([Message.hello], (message) => {
-          if (message._tag === "Publish") tuples.set(message.tuple.keyOctets, message.tuple)
-          return message._tag === "Invalid" ? refused("HELLO") : undefined
-        }),
-        tuples
-      )
-    }),
-    publish: (tuples) =>
-      ask([Message.hello, ...tuples.map(Message.publish)], (message) =>
-        message._tag === "Invalid" ? refused("the tuples") : undefined
-      ),
+    select,
+    publish: (tuples) => {
+      const speech = Effect.gen(function* () {
+        yield* say([Message.hello])
+        for (let at = 0; at < tuples.length; at += tuplesAtOnce) {
+          const chunk = tuples.slice(at, at + tuplesAtOnce)
+          yield* say(chunk.map(Message.publish))
+          sent += chunk.length
+        }
+      })
+      return converse(speech, ({ _tag }) => (_tag === "Invalid" ? refused("the tuples") : undefined))
+    },
     // Not a member, a guest may be told INVALID by CZMQ when a tuple comes by.
-    ping: ask([], () => undefined)
+    ping: converse(Effect.void, () => undefined),
+    told: () => told,
+    sent: () => sent
   }
 }
-
-/**
- * Gives up after so many milliseconds.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const within =
-  (timeout: number, endpoints: ReadonlyArray<string>) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | Failure, R> =>
-    Effect.timeoutOrElse(self, {
-      duration: timeout,
-      orElse: () =>
-        Effect.fail(
-          new Failure({
-            kind: "unreachable",
-            message: `no answer from ${endpoints.join(", ")} within ${timeout} ms: is it a zgossip node? --timeout waits longer`
-          })
-        )
-    })

@@ -101,8 +101,13 @@ const fromEnvironment = Config.option(Config.String("ZGOSSIP_ENDPOINT")).pipe(
 
 const units = { ms: 1, s: 1000, m: 60_000, "": 1000 }
 
-/** From 1 ms to an hour. */
-const parseTime = (text: string): number | undefined => {
+/**
+ * The milliseconds of a time as `--timeout` takes it, from 1 ms to an hour.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const parseTime = (text: string): number | undefined => {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|)$/.exec(text) ?? []
   const milliseconds = Math.round(Number(number) * units[(unit ?? "") as keyof typeof units])
   return milliseconds >= 1 && milliseconds <= 3_600_000 ? milliseconds : undefined

@@ -1,0 +1,86 @@
+/**
+ * `zgossip config check FILE` and `zgossip config show`
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as FileConfig from "../layers/FileConfig.ts"
+import type { Configuration } from "../protocol/Configuration.ts"
+import * as Octets from "../protocol/Octets.ts"
+import * as Settings from "../protocol/Settings.ts"
+import { GossipConfig } from "../services/GossipConfig.ts"
+import type { NodeFlags } from "./NodeFlags.ts"
+import { optionsOf } from "./NodeFlags.ts"
+import type { Globals } from "./Root.ts"
+import { paint, printable, say, write } from "./Terminal.ts"
+import { count, table } from "./Text.ts"
+
+/**
+ * Says whether a node would take this file, and what in it means nothing.
+ *
+ * @since 0.1.0
+ * @category commands
+ */
+export const check = Effect.fnUntraced(function* ({ format, quiet }: Globals, { file }: { readonly file: string }) {
+  const config = yield* GossipConfig
+  const { bind, connect, notices, publish } = yield* config.withFile(file)
+  if (format === "json") return yield* write(`${JSON.stringify({ file, notices })}\n`)
+  if (!quiet) yield* Effect.forEach(notices, (notice) => say(`zgossip: ${notice}`), { discard: true })
+  const does = [
+    `serves on ${count(bind.length, "endpoint")}`,
+    `connects to ${connect.length}`,
+    `publishes ${count(publish.length, "tuple")}`
+  ]
+  yield* write(`${printable(file)} is fine: it ${does.join(", ")}\n`)
+}, Effect.provide(FileConfig.layer()))
+
+/**
+ * Shows the configuration that `serve` would have with the same flags, and where each value comes from.
+ *
+ * @since 0.1.0
+ * @category commands
+ */
+export const show = Effect.fnUntraced(function* ({ color, format }: Globals, flags: NodeFlags) {
+  const options = yield* optionsOf(flags)
+  const configuration = yield* Effect.provide(
+    Effect.flatMap(GossipConfig, ({ get }) => get),
+    FileConfig.layer(options)
+  )
+  const rows = rowsOf(configuration)
+  if (format === "json") {
+    return yield* write(`${JSON.stringify(rows.map(({ from, name, value }) => ({ name, value, from })))}\n`)
+  }
+  const width = process.stdout.isTTY ? process.stdout.columns : undefined
+  const lines = table(
+    ["NAME", "VALUE", "FROM"],
+    rows.map(({ from, name, value }) => [name, value ?? "-", from].map(printable)),
+    width
+  )
+  yield* write(Array.from(lines, (line, at) => `${at === 0 ? paint("bold", line, { color }) : line}\n`).join(""))
+})
+
+interface Row {
+  readonly name: string
+  /** None where nothing is set. */
+  readonly value: string | null
+  readonly from: string
+}
+
+const rowsOf = ({ bind, connect, origins, publish, settings }: Configuration): ReadonlyArray<Row> => {
+  const from = (path: string, otherwise = "default") => origins.get(path)?.where ?? otherwise
+  const texts = Settings.toTexts(settings)
+  return [
+    ...Settings.definitions.map(({ path, unset }) => ({
+      name: path,
+      value: texts.get(path) ?? null,
+      from: from(path, unset === undefined ? "default" : `default: ${unset}`)
+    })),
+    ...bind.map((value) => ({ name: "bind", value, from: from("bind") })),
+    ...connect.map((value) => ({ name: "connect", value, from: from("connect") })),
+    ...publish.map(({ keyOctets, valueOctets }) => ({
+      name: `publish ${Octets.toText(keyOctets)}`,
+      value: Octets.toText(valueOctets),
+      from: from("publish")
+    }))
+  ]
+}

@@ -1,0 +1,91 @@
+/**
+ * The flags that configure a node, for `serve` and for `config show`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Flag from "effect/cli/Flag"
+import type * as NodeConfig from "../layers/NodeConfig.ts"
+import * as Tuple from "../protocol/Tuple.ts"
+import type { Failure } from "./Failure.ts"
+import { usage } from "./Failure.ts"
+import { defaultEndpoint } from "./Root.ts"
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const nodeFlags = {
+  bind: Flag.String("bind").pipe(
+    Flag.withDescription(`Serve on this endpoint; repeatable; ${defaultEndpoint} if nothing else says where`),
+    Flag.withMetavar("ENDPOINT"),
+    Flag.atLeast(0)
+  ),
+  connect: Flag.String("connect").pipe(
+    Flag.withDescription("Connect to the node at this endpoint, now or whenever it appears; repeatable"),
+    Flag.withMetavar("ENDPOINT"),
+    Flag.atLeast(0)
+  ),
+  publish: Flag.String("publish").pipe(
+    Flag.withDescription("Publish this tuple; repeatable"),
+    Flag.withMetavar("KEY=VALUE"),
+    Flag.atLeast(0)
+  ),
+  config: Flag.String("config").pipe(
+    Flag.withDescription("The configuration file, in ZPL as CZMQ has it; it is read again when it changes"),
+    Flag.withMetavar("FILE"),
+    Flag.optional
+  ),
+  verbose: Flag.Boolean("verbose").pipe(
+    Flag.withDescription("Trace commands and state machines"),
+    Flag.withDefault(false)
+  )
+}
+
+/**
+ * The flags, read.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NodeFlags {
+  readonly bind: ReadonlyArray<string>
+  readonly connect: ReadonlyArray<string>
+  readonly publish: ReadonlyArray<string>
+  readonly config: Option.Option<string>
+  readonly verbose: boolean
+}
+
+/**
+ * Flags go before the environment, that goes before the file, that before the defaults.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const optionsOf = Effect.fnUntraced(function* ({ bind, config, connect, publish, verbose }: NodeFlags) {
+  const options: NodeConfig.Options = {
+    name: "flag",
+    given: {
+      bind,
+      connect,
+      publish: yield* Effect.forEach(publish, parseTuple),
+      ...(verbose ? { verbose } : {})
+    },
+    environment: true,
+    file: Option.getOrUndefined(config),
+    fallback: { bind: [defaultEndpoint] }
+  }
+  return options
+})
+
+const parseTuple = (text: string): Effect.Effect<Tuple.Tuple, Failure> => {
+  const wrong = (detail: string) => usage(`--publish ${JSON.stringify(text.slice(0, 100))} ${detail}`)
+  const equals = text.indexOf("=")
+  return equals < 0
+    ? Effect.fail(wrong("has no value: write --publish key=value"))
+    : Effect.fromResult(
+        Result.mapError(Tuple.make(text.slice(0, equals), text.slice(equals + 1)), ({ message }) => wrong(message))
+      )
+}

@@ -1,0 +1,93 @@
+/** Files are written as a whole or not at all. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { join } from "node:path"
+import { writeFileAtomically } from "../../src/layers/AtomicFile.ts"
+import { temporaryDirectory } from "../interop/OurNode.ts"
+
+const octets = (text: string) => Buffer.from(text)
+
+describe("writeFileAtomically", () => {
+  it.live("makes a file, and replaces one; nothing else stays", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const path = join(directory, "file")
+      yield* writeFileAtomically(path, octets("one"))
+      assert.strictEqual(readFileSync(path, "utf8"), "one")
+      chmodSync(path, 0o600)
+      yield* writeFileAtomically(path, [octets("t"), octets("wo")])
+      assert.strictEqual(readFileSync(path, "utf8"), "two")
+      assert.strictEqual(statSync(path).mode & 0o777, 0o600)
+      assert.deepStrictEqual(readdirSync(directory), ["file"])
+    })
+  )
+
+  it.live("replaces the file behind a link", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const [path, link] = [join(directory, "file"), join(directory, "link")]
+      writeFileSync(path, "old")
+      symlinkSync("file", link)
+      yield* writeFileAtomically(link, octets("new"))
+      assert.strictEqual(readFileSync(path, "utf8"), "new")
+      assert.isTrue(lstatSync(link).isSymbolicLink())
+    })
+  )
+
+  it.live("what goes wrong half-way changes nothing", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const path = join(directory, "file")
+      writeFileSync(path, "old")
+      const pieces = function* () {
+        yield octets("new")
+        throw new Error("half-way")
+      }
+      const error = yield* Effect.flip(writeFileAtomically(path, pieces()))
+      assert.strictEqual(error.message, `cannot write ${path}: half-way`)
+      assert.strictEqual(readFileSync(path, "utf8"), "old")
+      assert.deepStrictEqual(readdirSync(directory), ["file"])
+    })
+  )
+
+  it.live("interrupted, it waits until nothing is left", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const path = join(directory, "file")
+      const pieces = function* () {
+        for (;;) yield octets("x")
+      }
+      const fiber = yield* Effect.forkChild(writeFileAtomically(path, pieces()), { startImmediately: true })
+      while (!readdirSync(directory).some((name) => name.endsWith(".tmp"))) yield* Effect.sleep("1 millis")
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(readdirSync(directory), [])
+    })
+  )
+
+  it.live("errors name the file and say why, in one line", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const failures = [
+        [join(directory, "none", "file"), "no such file or directory (ENOENT)"],
+        [directory, "illegal operation on a directory (EISDIR)"],
+        ["/dev/full", "no space left on device (ENOSPC)"]
+      ] as const
+      for (const [path, detail] of failures) {
+        const error = yield* Effect.flip(writeFileAtomically(path, octets("x")))
+        assert.deepInclude(error, { _tag: "FileError", path, detail })
+        assert.strictEqual(error.message, `cannot write ${path}: ${detail}`)
+      }
+      assert.isFalse(existsSync(join(directory, "none")))
+    })
+  )
+})
