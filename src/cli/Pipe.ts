@@ -1,0 +1,152 @@
+/**
+ * `zgossip pipe`: a node whose commands are lines of standard input, and whose replies and deliveries are lines of
+ * standard output.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Gossip from "../Gossip.ts"
+import * as DrainTransport from "../layers/DrainTransport.ts"
+import * as FileConfig from "../layers/FileConfig.ts"
+import * as MemoryTupleStore from "../layers/MemoryTupleStore.ts"
+import * as ZmqTransport from "../layers/ZmqTransport.ts"
+import * as Command from "../protocol/Command.ts"
+import * as CommandText from "../protocol/CommandText.ts"
+import * as Octets from "../protocol/Octets.ts"
+import { Transport } from "../services/Transport.ts"
+import type { Failure } from "./Failure.ts"
+import { usage } from "./Failure.ts"
+import type { Closed } from "./Terminal.ts"
+import { say, write } from "./Terminal.ts"
+
+/**
+ * @since 0.1.0
+ * @category commands
+ */
+export const pipe = Effect.gen(function* () {
+  const { isDrained, transport } = DrainTransport.make(yield* Transport)
+  const node = Gossip.layerStarted().pipe(
+    Layer.provide([Layer.succeed(Transport, transport), MemoryTupleStore.layer, FileConfig.layer()])
+  )
+  yield* Effect.provide(drive(isDrained), node)
+}).pipe(
+  Effect.scoped,
+  Effect.provide(ZmqTransport.layer),
+  // A process does not end while it could still read.
+  Effect.ensuring(Effect.sync(() => void process.stdin.destroy()))
+)
+
+const drive = Effect.fnUntraced(function* (isDrained: () => boolean) {
+  const gossip = yield* Gossip.Gossip
+  const { commands, take } = yield* gossip.pipe
+  const { stdin } = yield* Stdio.Stdio
+  /** The number of the line of each command, for its errors. */
+  const lines = new WeakMap<Command.Command, number>()
+  /** STATUS commands and their replies. The last one is ours: its reply says that all commands were carried out. */
+  let asked = 0
+  let answered = 0
+  let last = Number.POSITIVE_INFINITY
+  const carriedOut = yield* Deferred.make<void>()
+
+  const offer = (command: Command.Command) => {
+    if (command._tag === "Status") asked += 1
+    return Queue.offer(commands, command)
+  }
+
+  let count = 0
+  /** Carries out a line, and gives whether there may be more of them. */
+  const accept = (line: Octets.Octets | undefined): Effect.Effect<boolean> => {
+    count += 1
+    const command = parse(line)
+    if (Result.isFailure(command)) return Effect.as(complain(count, command.failure), true)
+    if (command.success === undefined) return Effect.succeed(true)
+    if (command.success._tag === "Stop") return Effect.succeed(false)
+    lines.set(command.success, count)
+    return Effect.as(offer(command.success), true)
+  }
+  const acceptAll = Effect.fnUntraced(function* (lines: Iterable<Octets.Octets | undefined>) {
+    for (const line of lines) if (!(yield* accept(line))) return false
+    return true
+  })
+
+  const input = Effect.gen(function* () {
+    const reader = new CommandText.LineReader()
+    let more = true
+    yield* stdin.pipe(
+      Stream.mapError(({ message }) => usage(`cannot read standard input: ${message}`)),
+      Stream.runForEachWhile((chunk) => Effect.map(acceptAll(reader.read(chunk)), (wanted) => (more = wanted)))
+    )
+    if (more) yield* acceptAll(reader.end())
+    last = asked + 1
+    yield* offer({ _tag: "Status" })
+    yield* Deferred.await(carriedOut)
+    yield* drained(gossip, isDrained)
+    // What was not taken yet is still given.
+    yield* gossip.stop
+  })
+
+  const show = (reply: Command.Reply<Gossip.GossipError>): Effect.Effect<void, Closed | Failure> => {
+    if (reply._tag === "Failed") return complain(lines.get(reply.command) ?? 0, reply.error.message)
+    if (reply._tag === "Status" && ++answered === last) return Effect.asVoid(Deferred.succeed(carriedOut, undefined))
+    return writeLine(Command.toStrings(reply))
+  }
+  const output = Effect.forever(Effect.flatMap(take, show)).pipe(
+    Effect.catchIf(
+      (error) => Cause.isDone(error),
+      () => Effect.void
+    )
+  )
+
+  yield* Effect.all([input, output], { concurrency: "unbounded", discard: true })
+})
+
+/** No command where the line says nothing. */
+const parse = (line: Octets.Octets | undefined): Result.Result<Command.Command | undefined, string> => {
+  if (line === undefined) {
+    return Result.fail(`it has more than ${CommandText.maxLineLength} octets, which are the most, and is skipped`)
+  }
+  return CommandText.parseLine(line).pipe(
+    Result.flatMap((fields): Result.Result<Command.Command | undefined, { readonly message: string }> =>
+      fields.length === 0 ? Result.succeed(undefined) : Command.fromStrings(fields.map(Octets.toBytes))
+    ),
+    Result.mapError(({ message }) => message)
+  )
+}
+
+/** What somebody took for a command may be anything. */
+const longestComplaint = 500
+
+const complain = (line: number, detail: string): Effect.Effect<void> => {
+  const text = detail.length > longestComplaint ? `${detail.slice(0, longestComplaint)} ...` : detail
+  return say(`zgossip: line ${line}: ${text}`)
+}
+
+const writeLine = (fields: ReadonlyArray<Octets.Octets>): Effect.Effect<void, Closed | Failure> =>
+  fields.every(({ length }) => length < 1 << 20)
+    ? write(`${CommandText.formatLine(fields)}\n`)
+    : Effect.andThen(Effect.forEach(CommandText.formatPieces(fields), write, { discard: true }), write("\n"))
+
+/** How long the node stays when its input has ended, for those who have not taken everything. */
+const patience = "1 second"
+
+/** Waits until the remotes that can be reached have taken what was published. */
+const drained = (gossip: Gossip.Gossip["Service"], isDrained: () => boolean) =>
+  Effect.sleep("5 millis").pipe(
+    Effect.andThen(gossip.status),
+    Effect.repeat({
+      until: ({ remotes }) =>
+        isDrained() &&
+        remotes.every(({ error, state }) => state === "Connected" || (state === "Disconnected" && error !== undefined))
+    }),
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () => Effect.logWarning(`ended after ${patience}, and not every node has taken all that was published`)
+    })
+  )

@@ -1,0 +1,197 @@
+/**
+ * `zgossip watch`: a node that only reads, for as long as one likes. It prints each tuple, or runs a command for it.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { spawn } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
+import * as Gossip from "../Gossip.ts"
+import * as MemoryConfig from "../layers/MemoryConfig.ts"
+import * as MemoryTupleStore from "../layers/MemoryTupleStore.ts"
+import * as ReadOnlyTransport from "../layers/ReadOnlyTransport.ts"
+import * as ZmqTransport from "../layers/ZmqTransport.ts"
+import * as Octets from "../protocol/Octets.ts"
+import { maxKeyLength } from "../protocol/Tuple.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
+import { ask } from "./Client.ts"
+import type { Failure } from "./Failure.ts"
+import { usage } from "./Failure.ts"
+import type { Globals } from "./Root.ts"
+import { write } from "./Terminal.ts"
+import { tupleLine } from "./Text.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Input {
+  /** All operands: a prefix, and the command behind `--`, which the parser of the arguments does not tell apart. */
+  readonly operands: ReadonlyArray<string>
+  readonly updatesOnly: boolean
+  readonly once: boolean
+}
+
+/**
+ * `args` are the arguments of the process.
+ *
+ * @since 0.1.0
+ * @category commands
+ */
+export const watch = Effect.fnUntraced(
+  function* (globals: Globals, { once, operands, updatesOnly }: Input, args: ReadonlyArray<string>) {
+    const { endpoints } = globals
+    const { command, prefix } = yield* split(operands, args)
+    // A node waits for its remotes for ever; who asks wants to know that there is one.
+    yield* ask(globals, ({ ping }) => ping)
+    const node = Effect.gen(function* () {
+      const gossip = yield* Gossip.Gossip
+      const join = Effect.forEach(endpoints, gossip.connect, { discard: true })
+      if (updatesOnly) yield* Effect.andThen(join, synced(gossip))
+      const news = (yield* gossip.subscribe).pipe(
+        Stream.filter(({ keyOctets }) => keyOctets.startsWith(prefix)),
+        once ? Stream.take(1) : identity
+      )
+      // Only now can somebody who waits for it publish something and be sure that it is shown.
+      yield* updatesOnly ? Effect.logInfo(`waiting for changes on ${endpoints.join(", ")}`) : join
+      yield* command === undefined
+        ? Stream.runForEachArray(news, (tuples) =>
+            write(tuples.map((tuple) => tupleLine(globals, tuple, put)).join(""))
+          )
+        : Stream.runForEach(news, (tuple) => execute(command, tuple))
+    })
+    yield* Effect.provide(node, reader)
+  },
+  Effect.scoped,
+  Effect.provide(ZmqTransport.layer)
+)
+
+const put = { event: "put" }
+
+const reader = Gossip.layerStarted().pipe(
+  Layer.provide([ReadOnlyTransport.layer, MemoryTupleStore.layer, Layer.orDie(MemoryConfig.layer())])
+)
+
+type Words = readonly [string, ...ReadonlyArray<string>]
+
+/** What stands behind the first `--` is a command, as it is. */
+const split = (
+  operands: ReadonlyArray<string>,
+  args: ReadonlyArray<string>
+): Effect.Effect<{ readonly prefix: Octets.Octets; readonly command: Words | undefined }, Failure> => {
+  const end = args.indexOf("--")
+  const behind = end < 0 ? [] : args.slice(end + 1)
+  const [prefix = "", ...others] = operands.slice(0, operands.length - behind.length)
+  const [name, ...rest] = behind
+  if (others.length > 0) {
+    return Effect.fail(usage("watch takes one PREFIX; a command stands behind --: zgossip watch PREFIX -- COMMAND"))
+  }
+  if (end >= 0 && (name === undefined || name === "")) {
+    return Effect.fail(usage("watch: there is no command behind --: write zgossip watch -- COMMAND"))
+  }
+  const octets = Octets.from(prefix)
+  return octets.length > maxKeyLength
+    ? Effect.fail(usage(`PREFIX has ${octets.length} octets, and no key has more than ${maxKeyLength}`))
+    : Effect.succeed({ prefix: octets, command: name === undefined ? undefined : [name, ...rest] })
+}
+
+/** Waits until every remote that can be reached has told all it has. */
+const synced = (gossip: Gossip.Gossip["Service"]) =>
+  Effect.repeat(Effect.andThen(Effect.sleep("10 millis"), gossip.status), {
+    until: ({ remotes }) =>
+      remotes.some(({ state }) => state === "Connected") &&
+      remotes.every(({ error, state }) => state === "Connected" || error !== undefined)
+  })
+
+/** The environment of a process has room for some; the rest is to be read from standard input. */
+const longestVariable = 64 * 1024
+
+/** How long a command that was told to end may take. */
+const grace = "2 seconds"
+
+/** Runs the command for a tuple, and waits for its end. */
+const execute = (command: Words, tuple: Tuple): Effect.Effect<void, Failure> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const child = yield* Effect.acquireRelease(start(command, tuple), end)
+      child.stdin?.end(tuple.valueBytes)
+      const [code, signal] = yield* ended(child)
+      if (code === 0) return
+      const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
+      yield* Effect.logWarning(`${command[0]} ${how} for the key ${JSON.stringify(tuple.key)}`)
+    })
+  )
+
+const start = ([name, ...args]: Words, tuple: Tuple): Effect.Effect<ChildProcess, Failure> =>
+  Effect.callback((resume) => {
+    const failed = (cause: unknown) => {
+      const { code, message } = cause as NodeJS.ErrnoException
+      const why = code === "ENOENT" ? "there is no such command" : code === "EACCES" ? "it is no program" : message
+      resume(Effect.fail(usage(`cannot run ${JSON.stringify(name)}: ${why}`)))
+    }
+    try {
+      const env = { ...process.env, ...variables(tuple) }
+      // In a process group of its own, so that it can be ended with all that it started.
+      const child = spawn(name, args, { env, stdio: ["pipe", "inherit", "inherit"], detached: true })
+      // It may not care for its input.
+      child.stdin.on("error", () => {})
+      child.once("error", failed)
+      child.once("spawn", () => resume(Effect.succeed(child)))
+    } catch (cause) {
+      failed(cause)
+    }
+  })
+
+/** What cannot stand in an environment as it is does not stand there at all: NUL, what is no UTF-8, what is long. */
+const variables = ({ keyOctets, valueOctets }: Tuple): NodeJS.ProcessEnv => {
+  const variable = (octets: Octets.Octets) => {
+    const text = Octets.toText(octets)
+    const fits = octets.length <= longestVariable && !octets.includes("\0") && Octets.from(text) === octets
+    return fits ? text : undefined
+  }
+  return {
+    ZGOSSIP_EVENT: "put",
+    ZGOSSIP_KEY: variable(keyOctets),
+    ZGOSSIP_KEY_BASE64: Buffer.from(keyOctets, "latin1").toString("base64"),
+    ZGOSSIP_VALUE: variable(valueOctets)
+  }
+}
+
+/** Its exit code, or the signal that ended it. What it left running in the background is its own affair. */
+const ended = (child: ChildProcess): Effect.Effect<readonly [code: number | null, signal: string | null]> =>
+  Effect.callback((resume) => {
+    const look = () => {
+      const { exitCode, signalCode } = child
+      if (exitCode !== null || signalCode !== null) resume(Effect.succeed([exitCode, signalCode]))
+    }
+    child.once("exit", look)
+    look()
+    return Effect.sync(() => void child.off("exit", look))
+  })
+
+/** Ends a command that still runs. */
+const end = (child: ChildProcess): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    child.stdin?.destroy()
+    if (child.exitCode !== null || child.signalCode !== null) return Effect.void
+    signal(child, "SIGTERM")
+    return Effect.timeoutOrElse(Effect.asVoid(ended(child)), {
+      duration: grace,
+      orElse: () => {
+        signal(child, "SIGKILL")
+        return Effect.asVoid(ended(child))
+      }
+    })
+  })
+
+const signal = (child: ChildProcess, signal: NodeJS.Signals): void => {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, signal)
+  } catch {
+    // There is no such group, or no groups at all on this system.
+    child.kill(signal)
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * A transport that knows whether what was sent has arrived, for a node that wants to have its last words heard before it
+ * ends.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { Transport } from "../services/Transport.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface DrainTransport {
+  readonly transport: Transport["Service"]
+  /**
+   * Nothing is being sent, and every remote has answered a PING that was sent behind the last PUBLISH to it. What a
+   * client of ours was sent is with its socket: clients are not asked.
+   */
+  readonly isDrained: () => boolean
+}
+
+/** One connection to a remote. PINGs are answered in order, one PONG each. */
+interface Link {
+  pings: number
+  pongs: number
+  /** The number of the PONG that says that every PUBLISH has arrived. */
+  awaited: number
+}
+
+/** Messages by the octet that tells them apart: to decode a frame is to copy it. */
+const idAt = 2
+const ids = { publish: 2, ping: 3, pong: 4 }
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = ({ bind, connect }: Transport["Service"]): DrainTransport => {
+  const links = new Set<Link>()
+  let sending = 0
+
+  const counted = <A, E, R>(send: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => {
+      sending += 1
+      return Effect.ensuring(
+        send,
+        Effect.sync(() => void (sending -= 1))
+      )
+    })
+
+  return {
+    isDrained: () => sending === 0 && Array.from(links).every(({ awaited, pongs }) => pongs >= awaited),
+    transport: {
+      bind: (...to) =>
+        Effect.map(bind(...to), (listener) => ({
+          ...listener,
+          send: (peer, messages) => counted(listener.send(peer, messages))
+        })),
+      connect: Effect.fnUntraced(function* (...to) {
+        const connection = yield* connect(...to)
+        const link: Link = { pings: 0, pongs: 0, awaited: 0 }
+        yield* Effect.acquireRelease(
+          Effect.sync(() => links.add(link)),
+          () => Effect.sync(() => links.delete(link))
+        )
+        return {
+          ...connection,
+          send: (messages) =>
+            Effect.suspend(() => {
+              for (const frame of messages) {
+                if (frame[idAt] === ids.ping) link.pings += 1
+                else if (frame[idAt] === ids.publish) link.awaited = link.pings + 1
+              }
+              return counted(connection.send(messages))
+            }),
+          receive: Effect.tap(connection.receive, (batch) =>
+            Effect.sync(() => {
+              for (const [frame] of batch) if (frame?.[idAt] === ids.pong) link.pongs += 1
+            })
+          )
+        }
+      })
+    }
+  }
+}
