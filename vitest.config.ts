@@ -6,6 +6,7 @@ const report = process.env["ZGOSSIP_TEST_REPORT"]
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/globalSetup.ts"],
     // Processes, not threads: a socket library with native state stays apart from one file to the next.
     pool: "forks",
     // Most tests of sockets wait most of the time.

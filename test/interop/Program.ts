@@ -7,9 +7,10 @@ import { Data, Effect, type Scope } from "effect"
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import { join } from "node:path"
 import type { Readable, Writable } from "node:stream"
+import { inject } from "vitest"
 
 const root = join(import.meta.dirname, "../..")
-export const program = join(root, "src/bin.ts")
+export const program = inject("program")
 
 /** A process takes a second to start, several of them on a busy machine much longer. */
 export const long = 20_000
