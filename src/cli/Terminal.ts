@@ -6,8 +6,11 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
+import { fstatSync, writeSync } from "node:fs"
 import { styleText } from "node:util"
-import { Failure } from "./Failure.ts"
+import { fileError } from "../layers/AtomicFile.ts"
+import type { Failure } from "./Failure.ts"
+import { usage } from "./Failure.ts"
 
 /** Standard output was closed by its reader: nothing more to do. */
 export class Closed extends Data.TaggedError("Closed") {
@@ -21,19 +24,30 @@ export class Closed extends Data.TaggedError("Closed") {
  * @category output
  */
 export const write = (data: string | Uint8Array): Effect.Effect<void, Closed | Failure> =>
-  Effect.callback((resume) => {
-    process.stdout.write(data, (error: NodeJS.ErrnoException | null | undefined) => {
-      if (!error) return resume(Effect.void)
-      const left = error.code === "EPIPE" || error.code === "ECONNRESET" || error.code === "ERR_STREAM_DESTROYED"
-      resume(
-        Effect.fail(
-          left
-            ? new Closed()
-            : new Failure({ kind: "usage", message: `cannot write to standard output: ${error.message}` })
-        )
-      )
-    })
+  Effect.suspend(() => {
+    const { fd } = process.stdout
+    return fstatSync(fd).isFile()
+      ? Effect.try({ try: () => writeToFile(fd, data), catch: failed })
+      : writeToStream(data)
   })
+
+/** Node's own stream takes a short write to a file, as one on a full disk is, for a whole one. */
+const writeToFile = (fd: number, data: string | Uint8Array): void => {
+  const octets = Buffer.from(data)
+  for (let at = 0; at < octets.length;) at += writeSync(fd, octets, at)
+}
+
+const writeToStream = (data: string | Uint8Array): Effect.Effect<void, Closed | Failure> =>
+  Effect.callback((resume) => {
+    process.stdout.write(data, (error) => resume(error ? Effect.fail(failed(error)) : Effect.void))
+  })
+
+const failed = (cause: unknown): Closed | Failure => {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  return code === "EPIPE" || code === "ECONNRESET" || code === "ERR_STREAM_DESTROYED"
+    ? new Closed()
+    : usage(fileError("write", "standard output", cause).message)
+}
 
 /**
  * A line to standard error. Nobody has to read it.

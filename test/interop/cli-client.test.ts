@@ -199,12 +199,14 @@ describe("a guest", { concurrent: true }, () => {
         writeFileSync(wrong, '{"key":"new","value":"1"}\n{"key":"new 2"}\n')
         writeFileSync(old, "old")
         const empty = atWith({ stdin: Buffer.from("zgossip\n    publish\n  a = 1\n") }, node.endpoint)
-        const [json, zpl, limited, full] = yield* Effect.all(
+        const short = join(directory, "short")
+        const [json, zpl, limited, cut, full] = yield* Effect.all(
           [
             at(node.endpoint)("import", wrong),
             empty("import"),
             // In blocks of 512 octets
             shell(`ulimit -f 20; zgossip export ${old}`, node.endpoint),
+            shell(`ulimit -f 20; zgossip export > ${short}`, node.endpoint),
             shell("zgossip list > /dev/full", node.endpoint)
           ],
           together
@@ -215,9 +217,11 @@ describe("a guest", { concurrent: true }, () => {
         assert.match(zpl.stderr, /^zgossip: standard input, line 3, column 3: .*; nothing was published\n$/)
         assert.deepInclude(limited, { code: 1, stderr: `zgossip: cannot write ${old}: file too large (EFBIG)\n` })
         assert.strictEqual(readFileSync(old, "utf8"), "old")
+        // The last write before the limit was a short one.
+        assert.deepInclude(cut, { code: 1, stderr: "zgossip: cannot write standard output: file too large (EFBIG)\n" })
         assert.deepInclude(full, { code: 1, stdout: "" })
-        assert.match(full.stderr, /^zgossip: cannot write to standard output: ENOSPC.*\n$/)
-        assert.sameMembers(readdirSync(directory), ["wrong", "old"])
+        assert.match(full.stderr, /^zgossip: cannot write standard output: .*ENOSPC.*\n$/)
+        assert.sameMembers(readdirSync(directory), ["wrong", "old", "short"])
         assert.strictEqual((yield* node.gossip.entries).length, 3000)
       }),
     options
