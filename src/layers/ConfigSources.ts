@@ -78,7 +78,7 @@ export const fromEnvironment: Effect.Effect<Source> = Effect.map(ConfigProvider.
     place: "environment",
     provider,
     where: variable,
-    tuples: Effect.flatMap(readList(provider, "publish"), (texts) =>
+    tuples: Effect.flatMap(readList({ place: "environment", provider }, "publish"), (texts) =>
       texts === undefined ? Effect.succeed(undefined) : Effect.forEach(texts, parseTuple)
     )
   }
@@ -103,14 +103,20 @@ const parseTuple = (text: string) => {
       )
 }
 
-const readList = (provider: ConfigProvider.ConfigProvider, name: string) =>
+const readList = ({ place, provider }: Pick<Source, "place" | "provider">, name: string) =>
   Config.option(Config.Array(Schema.String, name))
     .parse(provider)
     .pipe(
       Effect.map(Option.getOrUndefined),
-      Effect.map((texts) => texts?.map((text) => text.trim()).filter((text) => text !== "")),
+      Effect.map((texts) => (place === "environment" ? withoutBlanks(texts) : texts)),
       Effect.mapError((error) => invalid(`read ${variable(name)}`, error.message))
     )
+
+/** Around commas, and a comma behind the last one. */
+const withoutBlanks = (texts: ReadonlyArray<string> = []): ReadonlyArray<string> | undefined => {
+  const trimmed = texts.map((text) => text.trim()).filter((text) => text !== "")
+  return trimmed.length === 0 ? undefined : trimmed
+}
 
 const readValue = (provider: ConfigProvider.ConfigProvider, path: string) =>
   Config.option(Config.schema(Schema.String, path.split("/")))
@@ -159,7 +165,7 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
   }
 
   const endpointsOf = Effect.fnUntraced(function* (name: keyof typeof Configurations.lists) {
-    const found = yield* first(({ provider }) => readList(provider, name))
+    const found = yield* first((source) => readList(source, name))
     if (found === undefined) return []
     for (const [index, text] of found.value.entries()) {
       const parsed = Configurations.lists[name].parse(text)

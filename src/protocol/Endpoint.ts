@@ -46,9 +46,19 @@ export class EndpointError extends Data.TaggedError("EndpointError")<{
   readonly detail: string
 }> {
   override get message(): string {
-    return `${JSON.stringify(this.endpoint)} is not an endpoint: ${this.detail}`
+    return `${JSON.stringify(brief(this.endpoint))} is not an endpoint: ${this.detail}`
   }
 }
+
+/**
+ * For messages: no more of the text than a reader needs to know it again.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const brief = (text: string): string => (text.length > longestShown ? `${text.slice(0, longestShown)}...` : text)
+
+const longestShown = 150
 
 /** The dynamic ports of RFC 6335, where CZMQ's `*` looks for a free one. */
 const firstDynamicPort = 49152
@@ -150,7 +160,7 @@ const parseTcp = (text: string, rest: string): Result.Result<Endpoint, EndpointE
   const host = bracketed?.[1] ?? hostPart
   if (host === "") return fail(text, "the host is missing; for all addresses write *")
   if (bracketed ? !/^[0-9a-fA-F:.]+(%[\w.-]+)?$/.test(host) || !host.includes(":") : !/^(\*|[\w.-]+)$/.test(host)) {
-    return fail(text, `${JSON.stringify(hostPart)} is not a host; an IPv6 address goes in brackets`)
+    return fail(text, `${JSON.stringify(brief(hostPart))} is not a host; an IPv6 address goes in brackets`)
   }
   return Result.map(parsePort(text, rest.slice(colon + 1)), (port) => ({ _tag: "Tcp", host, port }) as const)
 }
@@ -158,11 +168,11 @@ const parseTcp = (text: string, rest: string): Result.Result<Endpoint, EndpointE
 const parsePort = (text: string, port: string): Result.Result<Port, EndpointError> => {
   if (/^\d+$/.test(port)) {
     const value = Number(port)
-    if (value > lastPort) return fail(text, `port ${port} is above ${lastPort}`)
+    if (value > lastPort) return fail(text, `port ${brief(port)} is above ${lastPort}`)
     return Result.succeed(value === 0 ? { _tag: "System" } : { _tag: "Fixed", port: value })
   }
   const dynamic = /^([*!])(?:\[(\d*)-(\d*)\])?$/.exec(port)
-  if (dynamic === null) return fail(text, `${JSON.stringify(port)} is not a port; write a number, * or !`)
+  if (dynamic === null) return fail(text, `${JSON.stringify(brief(port))} is not a port; write a number, * or !`)
   const first = dynamic[2] ? Number(dynamic[2]) : firstDynamicPort
   const last = dynamic[3] ? Number(dynamic[3]) : lastPort
   if (first < 1 || last > lastPort || first > last) {

@@ -13,6 +13,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type { Command, CommandError, Reply } from "../protocol/Command.ts"
 import type { ConfigurationError } from "../protocol/Configuration.ts"
+import { brief } from "../protocol/Endpoint.ts"
 import type { Malformed } from "../protocol/Message.ts"
 import type * as Octets from "../protocol/Octets.ts"
 import type { State as RemoteState } from "../protocol/Remote.ts"
@@ -61,8 +62,8 @@ export class GossipError extends Data.TaggedError("GossipError")<{
   readonly reason: Reason
 }> {
   override get message(): string {
-    const { endpoint = "" } = this
-    const subject = this.endpoint === undefined ? "" : ` ${endpoint === "" ? '""' : endpoint}`
+    const { endpoint } = this
+    const subject = endpoint === undefined ? "" : ` ${endpoint === "" ? '""' : brief(endpoint)}`
     return `cannot ${this.operation}${subject}: ${this.reason.detail}`
   }
 }

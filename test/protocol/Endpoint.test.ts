@@ -137,7 +137,7 @@ describe("Endpoint", () => {
     assert.include(error, { _tag: "EndpointError", endpoint: text })
     if (typeof detail === "string") assert.strictEqual(error.detail, detail)
     else assert.match(error.detail, detail)
-    assert.strictEqual(error.message, `${JSON.stringify(text)} is not an endpoint: ${error.detail}`)
+    assert.strictEqual(error.message, `${JSON.stringify(Endpoint.brief(text))} is not an endpoint: ${error.detail}`)
     assert.notInclude(error.message, "\n", "one line")
   }
 
