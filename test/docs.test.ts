@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 import * as Configuration from "../src/protocol/Configuration.ts"
+import { notices } from "../src/protocol/ConfigurationNotices.ts"
 import * as Settings from "../src/protocol/Settings.ts"
 import * as Zpl from "../src/protocol/Zpl.ts"
 import { Result } from "effect"
@@ -24,7 +25,7 @@ describe("docs/configuration.md", () => {
   it("has a file that is one, and all of it means something", () => {
     const file = / {4}#   one node of many\n(?: {4}.*\n)+/.exec(text)?.[0].replaceAll(/^ {4}/gm, "") ?? ""
     const document = Result.getOrThrow(Zpl.parse(file))
-    assert.deepStrictEqual(Configuration.notices(document), [])
+    assert.deepStrictEqual(notices(document), [])
     assert.strictEqual(Configuration.endpoints(document, "bind")?.length, 2)
     assert.strictEqual(Result.getOrThrow(Configuration.tuples(document))?.length, 2)
   })

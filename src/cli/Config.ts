@@ -75,12 +75,12 @@ const rowsOf = ({ bind, connect, origins, publish, settings }: Configuration): R
       value: texts.get(path) ?? null,
       from: from(path, unset === undefined ? "default" : `default: ${unset}`)
     })),
-    ...bind.map((value) => ({ name: "bind", value, from: from("bind") })),
-    ...connect.map((value) => ({ name: "connect", value, from: from("connect") })),
-    ...publish.map(({ keyOctets, valueOctets }) => ({
+    ...bind.map((value, index) => ({ name: "bind", value, from: from(`bind[${index}]`) })),
+    ...connect.map((value, index) => ({ name: "connect", value, from: from(`connect[${index}]`) })),
+    ...publish.map(({ keyOctets, valueOctets }, index) => ({
       name: `publish ${Octets.toText(keyOctets)}`,
       value: Octets.toText(valueOctets),
-      from: from("publish")
+      from: from(`publish[${index}]`)
     }))
   ]
 }

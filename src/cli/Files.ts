@@ -5,8 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { createReadStream } from "node:fs"
-import { fileError, writeFileAtomically } from "../layers/AtomicFile.ts"
+import { readFile, readWhole, writeFileAtomically } from "../layers/AtomicFile.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
 import type { Closed } from "./Terminal.ts"
@@ -19,27 +18,11 @@ import { write } from "./Terminal.ts"
  * @since 0.1.0
  * @category input
  */
-export const read = (path: string | undefined, most: number): Effect.Effect<Buffer, Failure> => {
-  const name = path ?? "standard input"
-  return Effect.tryPromise({
-    try: async (signal) => {
-      const pieces: Array<Buffer> = []
-      let octets = 0
-      for await (const piece of path === undefined ? process.stdin : createReadStream(path, { signal })) {
-        pieces.push(piece as Buffer)
-        octets += (piece as Buffer).length
-        if (octets > most) return undefined
-      }
-      return Buffer.concat(pieces)
-    },
-    catch: (cause) => usage(fileError("read", name, cause).message)
-  }).pipe(
-    Effect.filterOrFail(
-      (octets) => octets !== undefined,
-      () => usage(`${name} has more than ${most} octets, the limit`)
-    )
+export const read = (path: string | undefined, most: number): Effect.Effect<Buffer, Failure> =>
+  Effect.mapError(
+    path === undefined ? readWhole("standard input", () => process.stdin, most) : readFile(path, most),
+    ({ message }) => usage(message)
   )
-}
 
 /** A write costs a call of the system; and a reader that leaves should not be written to for long. */
 const chunkOctets = 64 * 1024

@@ -9,6 +9,7 @@ import * as Runtime from "effect/Runtime"
 import { fstatSync, writeSync } from "node:fs"
 import { styleText } from "node:util"
 import { fileError } from "../layers/AtomicFile.ts"
+import * as Octets from "../protocol/Octets.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
 
@@ -59,16 +60,12 @@ export const say = (line: string): Effect.Effect<void> =>
   Effect.sync(() => void process.stderr.write(`${printable(line)}\n`))
 
 /**
- * Control characters would move the cursor or forge a line; what is no UTF-8 shows as U+FFFD.
+ * What is no UTF-8 shows as U+FFFD.
  *
  * @since 0.1.0
  * @category text
  */
-export const printable = (text: string): string =>
-  text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
-  )
+export const printable = Octets.printable
 
 /**
  * The text in a colour, if there is somebody on this stream who sees colours.

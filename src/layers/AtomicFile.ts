@@ -1,13 +1,13 @@
 /**
- * Writing a file as a whole or not at all: beside it, then in its place. Whoever reads meanwhile, or after a crash, finds
- * the old content or the new one.
+ * Files as wholes. Reading has a bound; writing is done beside the file, which is then put in its place: whoever reads
+ * meanwhile, or after a crash, finds the old content or the new one.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { FileHandle } from "node:fs/promises"
-import { constants } from "node:fs"
+import { constants, createReadStream } from "node:fs"
 import { open, realpath, rename, stat, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
 import { getSystemErrorMessage } from "node:util"
@@ -43,6 +43,41 @@ const describe = (cause: unknown): string => {
     ? `${getSystemErrorMessage(cause.errno)} (${code})`
     : (cause.message.split("\n", 1)[0] ?? "")
 }
+
+/**
+ * All octets of a file, a device, a pipe. More than `most` of them are refused: it need not have an end.
+ *
+ * @since 0.1.0
+ * @category files
+ */
+export const readFile = (path: string, most: number): Effect.Effect<Buffer, FileError> =>
+  readWhole(path, (signal) => createReadStream(path, { signal }), most)
+
+/**
+ * The same of a stream that has this name.
+ *
+ * @since 0.1.0
+ * @category files
+ */
+export const readWhole = (
+  name: string,
+  open: (signal: AbortSignal) => AsyncIterable<unknown>,
+  most: number
+): Effect.Effect<Buffer, FileError> =>
+  Effect.tryPromise({
+    try: async (signal) => {
+      const pieces: Array<Buffer> = []
+      let octets = 0
+      for await (const piece of open(signal)) {
+        if (!(piece instanceof Buffer)) throw new TypeError("it is no stream of octets")
+        pieces.push(piece)
+        octets += piece.length
+        if (octets > most) throw new RangeError(`it has more than ${most} octets, the limit`)
+      }
+      return Buffer.concat(pieces)
+    },
+    catch: (cause) => fileError("read", name, cause)
+  })
 
 /**
  * Replaces the content of a file, or makes it. The file behind a link is replaced, not the link, and keeps its mode. What

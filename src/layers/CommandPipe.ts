@@ -60,7 +60,11 @@ export const make = Effect.fnUntraced(function* (gossip: Gossip["Service"], subm
   yield* Queue.take(commands).pipe(
     Effect.tap((command) => submit((engine) => engine.traceCommand(command))),
     Effect.flatMap((command) =>
-      carryOut(command).pipe(Effect.catch((error) => reply(() => ({ _tag: "Failed", command, error }))))
+      carryOut(command).pipe(
+        Effect.catch((error) => reply(() => ({ _tag: "Failed", command, error }))),
+        // A fault of ours costs this command, not those behind it.
+        Effect.catchDefect((defect) => Effect.logError(`${command._tag} is dropped`, Cause.die(defect)))
+      )
     ),
     Effect.andThen(subscriber.room),
     Effect.forever,

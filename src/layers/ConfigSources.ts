@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Configuration } from "../protocol/Configuration.ts"
+import { notices } from "../protocol/ConfigurationNotices.ts"
 import * as Configurations from "../protocol/Configuration.ts"
 import * as Octets from "../protocol/Octets.ts"
 import * as Settings from "../protocol/Settings.ts"
@@ -42,21 +43,29 @@ const invalid = (operation: string, detail: string) =>
  * @category sources
  */
 export const fromDocument = (document: Zpl.Document, place: Source["place"], name: string): Source => {
-  const valueAt = (path: string) => Zpl.get(document, path)
-  const whereIs = (item: Zpl.Item | undefined) => (item?.line === undefined ? name : `${name} line ${item.line}`)
-  const endpointsOf = (list: string) =>
-    list === "bind" || list === "connect" ? Configurations.endpoints(document, list) : undefined
-  const load = (path: ConfigProvider.Path): ConfigProvider.Node | undefined => {
-    const [first = "", second] = path
-    const list = endpointsOf(String(first))
-    if (list !== undefined && second === undefined) return ConfigProvider.makeArray(list.length)
-    const value = list === undefined ? valueAt(path.join("/"))?.value : list[Number(second)]?.value
+  const endpoints = new Map(
+    listNames.flatMap((list) => {
+      const found = Configurations.endpoints(document, list)
+      return found === undefined ? [] : [[String(list), found] as const]
+    })
+  )
+  const load = ([first = "", ...rest]: ConfigProvider.Path): ConfigProvider.Node | undefined => {
+    const list = endpoints.get(String(first))
+    if (list !== undefined && rest.length === 0) return ConfigProvider.makeArray(list.length)
+    const item = list === undefined ? Zpl.get(document, [first, ...rest].join("/")) : list[Number(rest[0])]
+    const value = list === undefined ? item?.value : (item?.value ?? "")
     return value === undefined ? undefined : ConfigProvider.makeValue(Octets.toText(value))
   }
+  const tupleLines = Configurations.tupleLines(document)
+  const lineOf = (path: string, index: number): number | undefined =>
+    path === "publish" ? tupleLines[index] : (endpoints.get(path)?.[index] ?? Zpl.get(document, path))?.line
   return {
     place,
     provider: ConfigProvider.make((path) => Effect.succeed(load(path))),
-    where: (path, index = 0) => whereIs(endpointsOf(path)?.[index] ?? valueAt(path)),
+    where: (path, index = 0) => {
+      const line = lineOf(path, index)
+      return line === undefined ? name : `${name} line ${line}`
+    },
     tuples: Effect.fromResult(
       Result.mapError(Configurations.tuples(document), (error) =>
         invalid("publish", `${name} ${error.line > 0 ? `line ${error.line}: ` : ""}${error.detail}`)
@@ -64,6 +73,8 @@ export const fromDocument = (document: Zpl.Document, place: Source["place"], nam
     )
   }
 }
+
+const listNames = ["bind", "connect"] as const satisfies ReadonlyArray<keyof typeof Configurations.lists>
 
 /**
  * `server/timeout` is ZGOSSIP_SERVER_TIMEOUT, and so on; lists are ZGOSSIP_BIND, ZGOSSIP_CONNECT, ZGOSSIP_PUBLISH, with
@@ -78,7 +89,7 @@ export const fromEnvironment: Effect.Effect<Source> = Effect.map(ConfigProvider.
     place: "environment",
     provider,
     where: variable,
-    tuples: Effect.flatMap(readList({ place: "environment", provider }, "publish"), (texts) =>
+    tuples: Effect.flatMap(readList({ place: "environment", provider, where: variable }, "publish"), (texts) =>
       texts === undefined ? Effect.succeed(undefined) : Effect.forEach(texts, parseTuple)
     )
   }
@@ -103,13 +114,13 @@ const parseTuple = (text: string) => {
       )
 }
 
-const readList = ({ place, provider }: Pick<Source, "place" | "provider">, name: string) =>
+const readList = ({ place, provider, where }: Pick<Source, "place" | "provider" | "where">, name: string) =>
   Config.option(Config.Array(Schema.String, name))
     .parse(provider)
     .pipe(
       Effect.map(Option.getOrUndefined),
       Effect.map((texts) => (place === "environment" ? withoutBlanks(texts) : texts)),
-      Effect.mapError((error) => invalid(`read ${variable(name)}`, error.message))
+      Effect.mapError(() => invalid(`read ${where(name)}`, "it is no list: write elements with commas in between"))
     )
 
 /** Around commas, and a comma behind the last one. */
@@ -118,12 +129,12 @@ const withoutBlanks = (texts: ReadonlyArray<string> = []): ReadonlyArray<string>
   return trimmed.length === 0 ? undefined : trimmed
 }
 
-const readValue = (provider: ConfigProvider.ConfigProvider, path: string) =>
+const readValue = ({ provider, where }: Source, path: string) =>
   Config.option(Config.schema(Schema.String, path.split("/")))
     .parse(provider)
     .pipe(
       Effect.map(Option.getOrUndefined),
-      Effect.mapError((error) => invalid(`read ${path}`, error.message))
+      Effect.mapError(() => invalid(`read ${where(path)}`, "it has no value"))
     )
 
 /**
@@ -134,7 +145,9 @@ const readValue = (provider: ConfigProvider.ConfigProvider, path: string) =>
  */
 export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Source>, file: Configuration["file"]) {
   const origins = new Map<string, Configurations.Origin>()
-  const note = ({ place, where }: Source, path: string) => origins.set(path, { place, where: where(path) })
+  const note = ({ place, where }: Source, path: string) => void origins.set(path, { place, where: where(path) })
+  const noteEach = ({ place, where }: Source, name: string, list: ReadonlyArray<unknown>) =>
+    list.forEach((_, index) => void origins.set(`${name}[${index}]`, { place, where: where(name, index) }))
 
   /** The first place that has it, and what it has. */
   const first = <A, E>(read: (source: Source) => Effect.Effect<A | undefined, E>) =>
@@ -148,7 +161,7 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
 
   let settings = Settings.defaults
   for (const { path } of Settings.definitions) {
-    const found = yield* first(({ provider }) => readValue(provider, path))
+    const found = yield* first((source) => readValue(source, path))
     if (found === undefined) continue
     const set = Settings.set(settings, path, found.value)
     if (Result.isFailure(set)) {
@@ -175,13 +188,17 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
       }
     }
     note(found.source, name)
+    noteEach(found.source, name, found.value)
     return found.value
   })
   const bind = yield* endpointsOf("bind")
   const connect = yield* endpointsOf("connect")
 
   const publish = yield* first(({ tuples }) => tuples)
-  if (publish !== undefined) note(publish.source, "publish")
+  if (publish !== undefined) {
+    note(publish.source, "publish")
+    noteEach(publish.source, "publish", publish.value)
+  }
 
   const { document, path = "" } = file ?? {}
   const configuration: Omit<Configuration, "file" | "changes"> = {
@@ -192,12 +209,12 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
     echo:
       document === undefined
         ? []
-        : Configurations.sections(document, "echo").map(({ value = "" }) => Octets.toText(value)),
+        : Configurations.sections(document, "echo").map(({ value = "" }) => Octets.printable(Octets.toText(value))),
     origins,
     notices:
       document === undefined
         ? []
-        : Configurations.notices(document).map(([line, detail]) => `${path} line ${line}: ${detail}`)
+        : notices(document).map(([line, detail]) => `${path}${line > 0 ? ` line ${line}` : ""}: ${detail}`)
   }
   return configuration
 })

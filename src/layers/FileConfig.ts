@@ -5,15 +5,16 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { readFile, stat } from "node:fs/promises"
+import type { Stats } from "node:fs"
+import { stat } from "node:fs/promises"
 import type { ConfigurationError } from "../protocol/Configuration.ts"
 import * as Octets from "../protocol/Octets.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
-import { fileError, writeFileAtomically } from "./AtomicFile.ts"
+import { FileError, readFile, writeFileAtomically } from "./AtomicFile.ts"
 import * as NodeConfig from "./NodeConfig.ts"
 
-/** Larger than any configuration: what is named by mistake is not read into memory. */
-const longest = 256 * 1024 * 1024
+/** Octets: more than any configuration has. While one is read the node does nothing else. */
+const longest = 16 * 2 ** 20
 
 /**
  * @since 0.1.0
@@ -24,20 +25,30 @@ export const layer = (options: NodeConfig.Options = {}): Layer.Layer<GossipConfi
 
 const onDisk: NodeConfig.Files = {
   read: (path) =>
-    Effect.tryPromise({
-      try: async () => {
-        const { size } = await stat(path)
-        if (size > longest) throw new Error(`it has ${size} octets, no configuration has so many`)
-        return Octets.from(await readFile(path))
-      },
-      catch: (cause) => fileError("read", path, cause)
-    }),
-  write: (path, octets) => writeFileAtomically(path, Octets.toBytes(octets)),
+    // Nobody can tell when a pipe has its next octet, or whether a device has a last one.
+    Effect.andThen(
+      refuse("read", path, (found) => !found.isFile() && !found.isDirectory(), "it is no regular file"),
+      Effect.map(readFile(path, longest), Octets.from)
+    ),
+  write: (path, octets) =>
+    Effect.andThen(
+      refuse("write", path, (found) => found.isFIFO(), "it is a pipe"),
+      writeFileAtomically(path, Octets.toBytes(octets))
+    ),
   stamp: (path) =>
     Effect.promise(() =>
       stat(path, { bigint: true }).then(
-        ({ ino, mtimeNs, size }) => [ino, mtimeNs, size].join(" "),
+        // The last one changes also when only who may read it does.
+        ({ ctimeNs, ino, mtimeNs, size }) => [ino, mtimeNs, size, ctimeNs].join(" "),
         () => ""
       )
     )
 }
+
+/** Fails where there is something of a kind that will not do. */
+const refuse = (operation: "read" | "write", path: string, isWrong: (found: Stats) => boolean, detail: string) =>
+  Effect.flatMap(
+    Effect.promise(() => stat(path).catch(() => undefined)),
+    (found) =>
+      found !== undefined && isWrong(found) ? Effect.fail(new FileError({ operation, path, detail })) : Effect.void
+  )

@@ -205,27 +205,29 @@ export const make = Effect.gen(function* () {
       }
     })
 
-  const endpoints: Pick<Gossip["Service"], "bind" | "unbind" | "connect" | "disconnect"> = {
-    bind: (endpoint) =>
-      parsed("bind", endpoint, Endpoint.parseBind(endpoint)).pipe(
-        Effect.flatMap(links.bind),
-        Effect.tapError(() => Effect.ignore(submit((engine) => void (engine.port = -1))))
-      ),
-    unbind: (endpoint) => Effect.flatMap(parsed("unbind", endpoint, Endpoint.parseBind(endpoint)), links.unbind),
-    connect: (endpoint) => Effect.flatMap(parsed("connect", endpoint, Endpoint.parseConnect(endpoint)), links.connect),
-    disconnect: (endpoint) =>
-      Effect.flatMap(parsed("disconnect", endpoint, Endpoint.parseConnect(endpoint)), links.disconnect)
-  }
-
+  const bind = (endpoint: string) => Effect.flatMap(parsed("bind", endpoint, Endpoint.parseBind(endpoint)), links.bind)
+  const unbind = (endpoint: string) =>
+    Effect.flatMap(parsed("unbind", endpoint, Endpoint.parseBind(endpoint)), links.unbind)
+  const connect = (endpoint: string) =>
+    Effect.flatMap(parsed("connect", endpoint, Endpoint.parseConnect(endpoint)), links.connect)
+  const disconnect = (endpoint: string) =>
+    Effect.flatMap(parsed("disconnect", endpoint, Endpoint.parseConnect(endpoint)), links.disconnect)
+  const port = submit((engine) => engine.port)
+  const setPort = (port: number) => submit((engine) => void (engine.port = port))
   // A changed setting may bring a deadline forward.
   const refresh = submit(() => {})
-  const configuration = yield* NodeConfiguration.make({ ...endpoints, publishAll, refresh }, config).pipe(
-    Scope.provide(scope)
-  )
+
+  const configuration = yield* NodeConfiguration.make(
+    { bind, unbind, isBound: links.isBound, connect, disconnect, port, setPort, publishAll, refresh },
+    config
+  ).pipe(Scope.provide(scope))
 
   const gossip: Gossip["Service"] = {
-    ...endpoints,
-    port: submit((engine) => engine.port),
+    bind: (endpoint) => Effect.tapError(bind(endpoint), () => Effect.ignore(setPort(-1))),
+    unbind: (endpoint) => Effect.tap(unbind(endpoint), configuration.byHand(endpoint)),
+    connect: (endpoint) => Effect.andThen(connect(endpoint), configuration.byHand(endpoint)),
+    disconnect: (endpoint) => Effect.tap(disconnect(endpoint), configuration.byHand(endpoint)),
+    port,
     publish: (key, value) => {
       const tuple = Tuple.make(key, value)
       return Result.isSuccess(tuple)

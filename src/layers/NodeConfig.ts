@@ -92,54 +92,58 @@ export const make = Effect.fnUntraced(function* (
       (resolved): Configuration => ({ ...resolved, file: from, changes })
     )
 
-  const withFile = Effect.fnUntraced(function* (path: string) {
+  const withFile = Effect.fnUntraced(function* (path: string, changes: Zpl.Document) {
+    // First, or a change while it is being read would go unnoticed.
+    const stamp = yield* files.stamp(path)
+    const name = path === "" ? '""' : Octets.printable(path)
     const octets = yield* Effect.mapError(
       files.read(path),
-      (problem) =>
-        new ConfigurationError({
-          operation: `read ${path === "" ? '""' : path}`,
-          reason: { _tag: "FileNotRead", detail: problem.detail, code: problem.code }
-        })
+      ({ code, detail }) =>
+        new ConfigurationError({ operation: `read ${name}`, reason: { _tag: "FileNotRead", detail, code } })
     )
     const document = Zpl.parse(octets)
     if (Result.isFailure(document)) {
       return yield* new ConfigurationError({
         operation: "read the configuration",
-        reason: { _tag: "InvalidConfiguration", detail: `${path} ${document.failure.message}` }
+        reason: { _tag: "InvalidConfiguration", detail: `${name} ${document.failure.message}` }
       })
     }
-    return yield* resolve({ path, document: document.success }, Zpl.empty)
+    return yield* resolve({ path, stamp, document: document.success }, changes)
   })
 
   const ref = yield* SubscriptionRef.make(
-    file === undefined ? yield* resolve(undefined, Zpl.empty) : yield* withFile(file)
+    file === undefined ? yield* resolve(undefined, Zpl.empty) : yield* withFile(file, Zpl.empty)
   )
 
   return GossipConfig.of({
     get: SubscriptionRef.get(ref),
     changes: SubscriptionRef.changes(ref),
     replace: (configuration) => SubscriptionRef.set(ref, configuration),
-    withValue: Effect.fnUntraced(function* (path, value) {
+    withValue: Effect.fnUntraced(function* (given, value) {
+      const path = given.replace(/^\//, "")
       const { changes, file, settings } = yield* SubscriptionRef.get(ref)
-      const list = Object.values(Configurations.lists).some((list) => list.path === path)
+      const lists = Object.values(Configurations.lists).map((list) => list.path)
       const set = Settings.set(settings, path, value)
-      if (Result.isFailure(set) && !list) {
+      if (Result.isFailure(set) && !lists.some((list) => list === path)) {
+        const { detail } = set.failure
+        const known = Settings.definitions.some((definition) => definition.path === path)
         return yield* new ConfigurationError({
-          operation: `set ${path}`,
-          reason: { _tag: "InvalidSetting", detail: set.failure.detail }
+          operation: `set ${Octets.printable(given)}`,
+          reason: { _tag: "InvalidSetting", detail: known ? detail : `${detail}, ${lists.join(", ")}` }
         })
       }
       return yield* resolve(file, Zpl.put(changes, path, Octets.from(value)))
     }),
-    withFile,
+    withFile: (path) => withFile(path, Zpl.empty),
+    withFileAgain: (path) => Effect.flatMap(SubscriptionRef.get(ref), ({ changes }) => withFile(path, changes)),
     save: (path) =>
       Effect.flatMap(SubscriptionRef.get(ref), (configuration) =>
         Effect.mapError(
           files.write(path, Zpl.print(written(configuration))),
-          (problem) =>
+          ({ code, detail }) =>
             new ConfigurationError({
-              operation: `save ${path}`,
-              reason: { _tag: "FileNotWritten", detail: problem.detail, code: problem.code }
+              operation: `save ${path === "" ? '""' : Octets.printable(path)}`,
+              reason: { _tag: "FileNotWritten", detail, code }
             })
         )
       ),

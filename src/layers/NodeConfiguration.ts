@@ -1,30 +1,33 @@
 /**
  * Makes what the configuration says so: settings, endpoints, tuples. A change is taken as a whole or not at all: what is
  * new is bound and connected, what is gone is unbound and disconnected, what is the same is not touched; if an endpoint
- * cannot be bound everything is as it was.
+ * cannot be bound everything is as it was. What was bound or connected by hand is not the configuration's to end.
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as FiberHandle from "effect/FiberHandle"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { Configuration } from "../protocol/Configuration.ts"
 import { ConfigurationError } from "../protocol/Configuration.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
-import type { Gossip } from "../services/Gossip.ts"
+import * as Zpl from "../protocol/Zpl.ts"
 import { GossipError } from "../services/Gossip.ts"
 import type { GossipConfig } from "../services/GossipConfig.ts"
+import * as ConfiguredLinks from "./ConfiguredLinks.ts"
+import type { LinksNode } from "./ConfiguredLinks.ts"
 
 /** How often a file is looked at. One that has changed is read once it has not changed for as long again. */
 const lookEvery = "400 millis"
 
+/** In looks: when a file that the system did not let us read, or whose address was in use, is tried again. */
+const tryAgainAfter = 12
+
 /** What of the node this needs. */
-type Node = Pick<Gossip["Service"], "bind" | "unbind" | "connect" | "disconnect"> & {
+interface Node extends LinksNode {
   readonly publishAll: (tuples: ReadonlyArray<Tuple>) => Effect.Effect<void, GossipError>
-  /** The configuration may have changed: look at it. */
+  /** The settings have changed: look at them. */
   readonly refresh: Effect.Effect<void, GossipError>
 }
 
@@ -38,6 +41,8 @@ export interface NodeConfiguration {
   readonly save: (path: string) => Effect.Effect<void, GossipError>
   /** Takes the configuration as it is now, and from then on follows it. */
   readonly start: Effect.Effect<void, GossipError>
+  /** Somebody has bound, unbound, connected or disconnected this endpoint by hand. */
+  readonly byHand: (endpoint: string) => Effect.Effect<void>
 }
 
 /**
@@ -46,64 +51,19 @@ export interface NodeConfiguration {
  */
 export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfig["Service"]) {
   const scope = yield* Effect.scope
-  const semaphore = yield* Semaphore.make(1)
-  const oneAtATime = <A, E>(self: Effect.Effect<A, E>) => Effect.uninterruptible(semaphore.withPermits(1)(self))
+  const oneAtATime = (yield* Semaphore.make(1)).withPermits(1)
   const follower = yield* FiberHandle.make<void>()
+  const links = ConfiguredLinks.make(node)
 
-  /** What was made so: the endpoint that was bound, by the one that was asked for. */
-  const bound = new Map<Asked, string>()
-  const connected = new Set<string>()
   let published: ReadonlyArray<Tuple> = []
-  let taken: Configuration | undefined
-
-  /** Binds what is new and unbinds what is gone; where that fails, nothing has changed. */
-  const listen = Effect.fnUntraced(function* (endpoints: ReadonlyArray<string>) {
-    const wanted = numbered(endpoints)
-    const gone = Array.from(bound).filter(([asked]) => !wanted.includes(asked))
-    const fresh = wanted.filter((asked) => !bound.has(asked))
-    const made: Array<readonly [asked: Asked, resolved: string]> = []
-    const bind = (asked: Asked) =>
-      Effect.map(node.bind(endpointOf(asked)), (resolved) => void made.push([asked, resolved]))
-
-    const attempt = Effect.gen(function* () {
-      const busy: Array<Asked> = []
-      for (const asked of fresh) {
-        yield* Effect.catchIf(
-          bind(asked),
-          // Perhaps it is one of those that are to go.
-          ({ reason }) => reason._tag === "AddressInUse" && gone.length > 0,
-          () => Effect.sync(() => void busy.push(asked))
-        )
-      }
-      yield* Effect.forEach(gone, ([, resolved]) => Effect.ignore(node.unbind(resolved)), { discard: true })
-      yield* Effect.onError(Effect.forEach(busy, bind, { discard: true }), () =>
-        // The clients have to come back, but not to another port.
-        Effect.forEach(gone, ([, resolved]) => Effect.ignore(node.bind(resolved)), { discard: true })
-      )
-    })
-    yield* Effect.onError(attempt, () =>
-      Effect.forEach(made, ([, resolved]) => Effect.ignore(node.unbind(resolved)), { discard: true })
-    )
-    for (const [asked] of gone) bound.delete(asked)
-    for (const [asked, resolved] of made) bound.set(asked, resolved)
-  })
+  let taken = yield* config.get
+  /** The file as it was read last, or written. */
+  let stamp = taken.file?.stamp
 
   const publish = Effect.fnUntraced(function* ({ publish }: Configuration) {
     const has = new Set(published.map(idOf))
     yield* node.publishAll(publish.filter((tuple) => !has.has(idOf(tuple))))
     published = publish
-  })
-
-  const join = Effect.fnUntraced(function* ({ connect }: Configuration) {
-    for (const endpoint of connect) {
-      if (connected.has(endpoint)) continue
-      yield* node.connect(endpoint)
-      connected.add(endpoint)
-    }
-    for (const endpoint of Array.from(connected).filter((endpoint) => !connect.includes(endpoint))) {
-      yield* Effect.ignore(node.disconnect(endpoint))
-      connected.delete(endpoint)
-    }
   })
 
   const announce = ({ echo, notices }: Configuration) =>
@@ -112,69 +72,119 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
       Effect.forEach(echo, (line) => Effect.logInfo(line), { discard: true })
     )
 
-  const take = Effect.fnUntraced(function* (next: Configuration) {
-    yield* listen(next.bind)
-    yield* publish(next)
-    yield* join(next)
-    const before = taken
-    taken = next
-    yield* config.replace(next)
-    yield* node.refresh
-    if (next.file !== before?.file) yield* announce(next)
-  })
+  /** The settings first: what is bound and connected is to have them. */
+  const take = (next: Configuration) =>
+    Effect.gen(function* () {
+      const before = taken
+      taken = next
+      yield* config.replace(next)
+      yield* Effect.onError(links.listen(next.bind), () => {
+        taken = before
+        return config.replace(before)
+      })
+      yield* node.refresh
+      yield* publish(next)
+      yield* links.join(next.connect)
+      if (next.file !== before.file) yield* announce(next)
+    }).pipe(Effect.uninterruptible)
 
   /** As the node starts there is nothing to go back to; who listens first may hear the rest. */
   const takeFirst = Effect.fnUntraced(function* (first: Configuration) {
-    taken = first
     yield* announce(first)
     yield* publish(first)
-    yield* listen(first.bind)
-    yield* join(first)
+    yield* links.listen(first.bind)
+    yield* links.join(first.connect)
   })
 
-  const change = (next: Effect.Effect<Configuration, ConfigurationError>) =>
-    oneAtATime(Effect.flatMap(Effect.mapError(next, asGossipError), take))
-
-  /** Reads the file again whenever it has changed; what is wrong with it is said, and changes nothing. */
   const follow = (path: string) =>
     Effect.gen(function* () {
-      let read = yield* config.stamp(path)
-      let seen = read
+      let seen = stamp
+      let said = ""
+      let failedFor = 0
       for (;;) {
         yield* Effect.sleep(lookEvery)
-        const stamp = yield* config.stamp(path)
-        const settled = stamp === seen
-        seen = stamp
-        if (!settled || stamp === read) continue
-        read = stamp
-        const exit = yield* Effect.exit(change(Effect.flatMap(config.withFile(path), notEmpty)))
-        yield* Exit.isSuccess(exit)
-          ? Effect.logInfo(`took the configuration from ${path}`)
-          : Effect.logWarning(`the configuration stays as it was, ${reasonOf(exit.cause)}`)
+        const now = yield* config.stamp(path)
+        const settled = now === seen
+        seen = now
+        if (failedFor > 0) failedFor += 1
+        if (!settled || (now === stamp && failedFor <= tryAgainAfter)) continue
+        failedFor = 0
+        const trouble = yield* oneAtATime(takeAgain(path)).pipe(
+          Effect.as(undefined),
+          Effect.catch((error) => Effect.succeed(error))
+        )
+        // What is wrong in the file is wrong until it changes; what the system says may pass.
+        if (trouble !== undefined && trouble.reason._tag !== "InvalidConfiguration") failedFor = 1
+        const { message = "" } = trouble ?? {}
+        if (message !== "" && message !== said)
+          yield* Effect.logWarning(`the configuration stays as it was, ${message}`)
+        said = message
       }
     })
 
-  const followFile = (path: string) => Effect.asVoid(FiberHandle.run(follower, follow(path)))
+  /** What follows another file meanwhile is not to be disturbed. */
+  const takeAgain = Effect.fnUntraced(function* (path: string) {
+    if (taken.file?.path !== path) return
+    const now = yield* config.stamp(path)
+    stamp = now
+    const next = yield* Effect.mapError(Effect.flatMap(config.withFileAgain(path), notEmpty), asGossipError)
+    if (isSame(next, taken)) return
+    yield* take(next)
+    yield* Effect.logInfo(`took the configuration from ${path}`)
+  })
+
+  const followFile = (file: Configuration["file"]) => {
+    stamp = file?.stamp
+    return file === undefined ? Effect.void : Effect.asVoid(FiberHandle.run(follower, follow(file.path)))
+  }
+
+  /** To read takes as long as it takes; once it was read there is no way back in the middle. */
+  const change = (next: Effect.Effect<Configuration, ConfigurationError>) =>
+    oneAtATime(
+      Effect.flatMap(Effect.mapError(next, asGossipError), (next) => {
+        const isOther = next.file !== taken.file
+        return Effect.uninterruptible(Effect.andThen(take(next), isOther ? followFile(next.file) : Effect.void))
+      })
+    )
+
+  const save = Effect.fnUntraced(function* (path: string) {
+    const isFollowed = taken.file?.path === path
+    if (isFollowed && (yield* config.stamp(path)) !== stamp) {
+      const detail = "it has changed since it was read; configure from it first, or save to another file"
+      return yield* new GossipError({ operation: `save ${path}`, reason: { _tag: "FileNotWritten", detail } })
+    }
+    yield* Effect.uninterruptible(
+      Effect.gen(function* () {
+        yield* Effect.mapError(config.save(path), asGossipError)
+        if (isFollowed) stamp = yield* config.stamp(path)
+      })
+    )
+  })
 
   const configuration: NodeConfiguration = {
     set: (path, value) => change(config.withValue(path, value)),
-    configure: (path) => Effect.andThen(change(config.withFile(path)), followFile(path)),
-    save: (path) => Effect.mapError(config.save(path), asGossipError),
+    configure: (path) => change(config.withFile(path)),
+    save: (path) => oneAtATime(save(path)),
     start: Effect.gen(function* () {
-      const first = yield* config.get
-      yield* oneAtATime(takeFirst(first))
-      if (first.file !== undefined) yield* followFile(first.file.path)
-      // Somebody else may replace it.
+      yield* takeFirst(taken)
+      yield* followFile(taken.file)
+      // Somebody else may replace it. Only the newest counts.
+      const takeOther = Effect.gen(function* () {
+        const next = yield* config.get
+        const isOther = next.file !== taken.file
+        if (next !== taken) yield* take(next)
+        if (isOther) yield* followFile(next.file)
+      })
       yield* config.changes.pipe(
-        Stream.filter((next) => next !== taken),
-        Stream.runForEach((next) =>
-          Effect.catchCause(oneAtATime(take(next)), (cause) =>
-            Effect.logWarning(`the configuration could not be taken, ${reasonOf(cause)}`)
+        Stream.runForEach(() =>
+          Effect.catch(oneAtATime(takeOther), ({ message }) =>
+            Effect.logWarning(`the configuration stays as it was, ${message}`)
           )
         ),
         Effect.forkIn(scope)
       )
-    })
+    }),
+    byHand: (endpoint) => oneAtATime(Effect.sync(() => links.forget(endpoint)))
   }
   return configuration
 })
@@ -190,19 +200,12 @@ const notEmpty = (next: Configuration): Effect.Effect<Configuration, Configurati
         })
       )
 
-/** An endpoint, and which it is of those that are the same: `tcp://*:*` may be asked for twice. */
-type Asked = `${number} ${string}`
-
-const numbered = (endpoints: ReadonlyArray<string>): ReadonlyArray<Asked> =>
-  endpoints.map((endpoint, at): Asked => `${endpoints.slice(0, at).filter((it) => it === endpoint).length} ${endpoint}`)
+/** The file says what it said. */
+const isSame = (next: Configuration, taken: Configuration): boolean =>
+  next.file !== undefined &&
+  taken.file !== undefined &&
+  Zpl.print(taken.file.document) === Zpl.print(next.file.document)
 
 const idOf = ({ keyOctets, valueOctets }: Tuple): string => JSON.stringify([keyOctets, valueOctets])
 
-const endpointOf = (asked: Asked): string => asked.slice(asked.indexOf(" ") + 1)
-
 const asGossipError = ({ operation, reason }: ConfigurationError): GossipError => new GossipError({ operation, reason })
-
-const reasonOf = (cause: Cause.Cause<GossipError>): string => {
-  const error = cause.reasons.find(Cause.isFailReason)?.error
-  return error === undefined ? Cause.pretty(cause) : error.message
-}

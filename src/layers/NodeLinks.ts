@@ -50,7 +50,9 @@ export const monotonicMillis: Effect.Effect<number> = Effect.map(Clock.monotonic
 export interface NodeLinks {
   readonly bind: (endpoint: Endpoint.Endpoint) => Effect.Effect<string, GossipError>
   readonly unbind: (endpoint: Endpoint.Endpoint) => Effect.Effect<void, GossipError>
-  readonly connect: (endpoint: Endpoint.Endpoint) => Effect.Effect<void, GossipError>
+  readonly isBound: (endpoint: string) => boolean
+  /** Whether it was not connected to before. */
+  readonly connect: (endpoint: Endpoint.Endpoint) => Effect.Effect<boolean, GossipError>
   readonly disconnect: (endpoint: Endpoint.Endpoint) => Effect.Effect<void, GossipError>
   /** Ends every loop and closes every socket. */
   readonly close: Effect.Effect<void>
@@ -194,7 +196,7 @@ export const make = Effect.fnUntraced(function* (
     oneAtATime(
       Effect.gen(function* () {
         const text = Endpoint.format(endpoint)
-        if (remotes.has(text)) return
+        if (remotes.has(text)) return false
         const joined = yield* submit((engine) => engine.join(text))
         const loop = persist({
           once: (up) => joinOnce(endpoint, joined, up),
@@ -203,6 +205,7 @@ export const make = Effect.fnUntraced(function* (
           onFailure: (detail) => Effect.ignore(submit(() => void (joined.error = detail)))
         })
         remotes.set(text, yield* Effect.forkIn(Effect.interruptible(loop), scope))
+        return true
       })
     )
 
@@ -224,7 +227,9 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
-  const links: NodeLinks = { bind, unbind, connect, disconnect, close: Scope.close(scope, Exit.void) }
+  const isBound: NodeLinks["isBound"] = (endpoint) => Array.from(listeners).some(({ bound }) => bound === endpoint)
+
+  const links: NodeLinks = { bind, unbind, isBound, connect, disconnect, close: Scope.close(scope, Exit.void) }
   return links
 })
 

@@ -25,7 +25,8 @@ import * as TupleZpl from "./TupleZpl.ts"
 import * as Zpl from "./Zpl.ts"
 
 /**
- * Where each part came from stands in `origins`, by its path; what is not there has its default.
+ * Where each part came from stands in `origins`, by its path, for elements of a list as in `bind[0]`; what is not there
+ * has its default.
  *
  * @since 0.1.0
  * @category models
@@ -40,10 +41,20 @@ export interface Configuration {
   readonly origins: ReadonlyMap<string, Origin>
   /** What in the file means nothing here, each with its line. */
   readonly notices: ReadonlyArray<string>
-  /** The file it was read from. */
-  readonly file: { readonly path: string; readonly document: Zpl.Document } | undefined
+  /** The file it was read from; `stamp` is another one once the file has changed since. */
+  readonly file: ConfigurationFile | undefined
   /** What was set since then, one by one. */
   readonly changes: Zpl.Document
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConfigurationFile {
+  readonly path: string
+  readonly stamp: string
+  readonly document: Zpl.Document
 }
 
 /**
@@ -132,59 +143,18 @@ export const tuples = (document: Zpl.Document): Result.Result<ReadonlyArray<Tupl
     : TupleZpl.fromDocument(document)
 
 /**
- * Names that mean nothing, and values that do not count: `[line, what about it]`.
+ * The line of each of {@link tuples}.
  *
  * @since 0.1.0
  * @category getters
  */
-export const notices = ({ items }: Zpl.Document): ReadonlyArray<readonly [line: number, detail: string]> => {
-  const found: Array<readonly [number, string]> = []
-  const seen = new Set<string>()
-  const paths = Settings.definitions.map(({ path }) => path)
-  const settings = Map.groupBy(paths, (path) => path.slice(0, path.indexOf("/")))
-  for (const section of items) {
-    const known = settings.get(section.name)
-    if (section.name === "zgossip") {
-      for (const child of section.children) found.push(...noticesOfSection(child))
-    } else if (known === undefined) {
-      const names = [...settings.keys(), "zgossip"].join(", ")
-      found.push([section.line ?? 0, `${section.name} is ignored: it is none of the sections ${names}`])
-    } else {
-      for (const { line = 0, name } of section.children) {
-        const path = `${section.name}/${name}`
-        if (!known.includes(path)) found.push([line, `${path} is ignored: there are ${known.join(", ")}`])
-        else if (seen.has(path)) found.push([line, `${path} is ignored: the first one counts`])
-        seen.add(path)
-      }
-    }
-  }
-  return found
-}
-
-const noticesOfSection = ({ children, line = 0, name }: Zpl.Item): ReadonlyArray<readonly [number, string]> => {
-  switch (name) {
-    case "echo":
-    case "publish":
-    case "tuple":
-      return []
-    case "security": {
-      const { line: at = line, value = "null" } = Zpl.get({ items: children }, "mechanism") ?? {}
-      // As CZMQ does that was built without it: it says so, and serves.
-      const open = `the security mechanism ${Octets.toText(value)} is not supported, the endpoints are open to everybody`
-      return value === "null" ? [] : [[at, open]]
-    }
-    case "bind":
-    case "connect": {
-      const others = children.filter((child) => child.name !== "endpoint")
-      const unknown = others.map(
-        (child) => [child.line ?? 0, `zgossip/${name}/${child.name} is ignored: there is endpoint`] as const
-      )
-      return children.length > others.length ? unknown : [...unknown, [line, `this ${name} has no endpoint below it`]]
-    }
-    default:
-      return [[line, `zgossip/${name} is ignored: there are echo, bind, connect, publish, tuple, security`]]
-  }
-}
+export const tupleLines = ({ items }: Zpl.Document): ReadonlyArray<number | undefined> =>
+  items
+    .filter((item) => item.name === "zgossip")
+    .flatMap(({ children }) => children)
+    .flatMap(({ children, line, name }) =>
+      name === "publish" ? children.map((child) => child.line) : name === "tuple" ? [line] : []
+    )
 
 /** A configuration without a file, as its parts. */
 interface Parts extends Partial<Pick<Configuration, "bind" | "connect" | "publish">> {

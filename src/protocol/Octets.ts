@@ -57,6 +57,19 @@ export const toBytes = (octets: Octets): Uint8Array => new Uint8Array(Buffer.fro
 export const toText = (octets: Octets): string =>
   beyondAscii.test(octets) ? Buffer.from(octets, "latin1").toString("utf8") : octets
 
+/**
+ * Text that is safe in one line of a log or on a terminal: control characters, and marks that turn the direction of
+ * writing, stand as `\\u000a`.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const printable = (text: string): string =>
+  text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
 /** A view on the same memory: Node's own `Buffer` has the fast conversions. */
 const asBuffer = (bytes: Uint8Array): Buffer =>
   bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -145,14 +145,14 @@ export const definitions: ReadonlyArray<Definition> = [
     field: "queueTuples",
     type: whole("tuples", 1),
     about: "how many may wait for one peer or subscriber; behind them wait keys, each once",
-    takesEffect: "for peers and subscribers that come from then on"
+    takesEffect: "for clients, remotes and subscribers that are new then"
   },
   {
     path: "limits/queue-octets",
     field: "queueOctets",
     type: whole("octets", 1),
     about: "how many octets of tuples may wait for one peer or subscriber",
-    takesEffect: "for peers and subscribers that come from then on"
+    takesEffect: "for clients, remotes and subscribers that are new then"
   },
   {
     path: "store/kind",

@@ -24,6 +24,8 @@ export class GossipConfig extends Context.Service<
     readonly withValue: (path: string, value: string) => Effect.Effect<Configuration, ConfigurationError>
     /** What it would be with this file, and without the values that were set one by one. Changes nothing. */
     readonly withFile: (path: string) => Effect.Effect<Configuration, ConfigurationError>
+    /** The same, with those values. */
+    readonly withFileAgain: (path: string) => Effect.Effect<Configuration, ConfigurationError>
     /** Writes the configuration to a file, as a whole or not at all, with the comments of the file it came from. */
     readonly save: (path: string) => Effect.Effect<void, ConfigurationError>
     /** Something that is another text once the file was changed; empty where there is none. */

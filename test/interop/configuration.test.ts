@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { execFileSync } from "node:child_process"
 import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Gossip from "../../src/Gossip.ts"
@@ -74,6 +75,30 @@ describe("a configuration file", () => {
         assert.deepStrictEqual(yield* listeners(gossip), [a])
         assert.strictEqual((yield* client.gossip.status).remotes[0]?.state, "Connected")
         assert.strictEqual(other.endpoint, b)
+      }),
+    options
+  )
+})
+
+describe("what is no file", () => {
+  it.live(
+    "is refused at once, and holds nothing up",
+    () =>
+      Effect.gen(function* () {
+        const { a, folder, gossip, path } = yield* followed
+        const fifo = join(folder, "fifo")
+        execFileSync("mkfifo", [fifo])
+        for (const wrong of [fifo, "/dev/zero", "/dev/null", folder, join(folder, "none")]) {
+          const error = yield* Effect.flip(gossip.configure(wrong))
+          assert.strictEqual(error.reason._tag, "FileNotRead", wrong)
+          assert.notInclude(error.message, "\n")
+        }
+        assert.strictEqual((yield* Effect.flip(gossip.save(fifo))).reason._tag, "FileNotWritten")
+        rmSync(path)
+        renameSync(fifo, path)
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual(yield* listeners(gossip), [a])
+        yield* gossip.stop
       }),
     options
   )

@@ -1,0 +1,154 @@
+/**
+ * The endpoints that the configuration has bound and connected, and how they change from one configuration to the next.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Endpoint from "../protocol/Endpoint.ts"
+import type { Gossip, GossipError } from "../services/Gossip.ts"
+
+/**
+ * What of the node this needs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LinksNode extends Pick<Gossip["Service"], "unbind" | "disconnect"> {
+  /** One that fails does not change what PORT says. */
+  readonly bind: (endpoint: string) => Effect.Effect<string, GossipError>
+  /** By its resolved endpoint. */
+  readonly isBound: (endpoint: string) => boolean
+  /** Whether it was not connected to before. */
+  readonly connect: (endpoint: string) => Effect.Effect<boolean, GossipError>
+  /** What PORT says. */
+  readonly port: Effect.Effect<number, GossipError>
+  readonly setPort: (port: number) => Effect.Effect<void, GossipError>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConfiguredLinks {
+  /** Binds what is new and unbinds what is gone; where that fails, nothing has changed. */
+  readonly listen: (endpoints: ReadonlyArray<string>) => Effect.Effect<void, GossipError>
+  /** Connects to what is new, and disconnects from what is gone. */
+  readonly join: (endpoints: ReadonlyArray<string>) => Effect.Effect<void, GossipError>
+  /** This endpoint is not the configuration's any more. */
+  readonly forget: (endpoint: string) => void
+}
+
+/** An endpoint in the one way to write it, and which it is of those that are the same: `tcp://*:*` may be there twice. */
+type Asked = `${number} ${string}`
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (node: LinksNode): ConfiguredLinks => {
+  /** The endpoint that was bound, by the one that was asked for. */
+  const bound = new Map<Asked, string>()
+  const connected = new Set<string>()
+
+  const unbind = (endpoints: Iterable<readonly [asked: Asked, resolved: string]>) =>
+    Effect.forEach(endpoints, ([, resolved]) => Effect.ignore(node.unbind(resolved)), { discard: true })
+
+  const listen = Effect.fnUntraced(function* (endpoints: ReadonlyArray<string>) {
+    const wanted = new Set(numbered(endpoints))
+    const gone = Array.from(bound).filter(([asked]) => !wanted.has(asked))
+    // What was bound by hand is there already, and stays whoever else wants it.
+    const ours = new Set(bound.values())
+    const byHand = (endpoint: string) => node.isBound(endpoint) && !ours.has(endpoint)
+    const fresh = Array.from(wanted).filter((asked) => !bound.has(asked) && !byHand(endpointOf(asked)))
+    const made: Array<readonly [asked: Asked, resolved: string]> = []
+    const left: Array<readonly [asked: Asked, resolved: string]> = []
+    const port = yield* node.port
+
+    /** Those that hold the address of what is new have to go first. */
+    const inTheWay = (asked: Asked) => gone.filter((it) => !left.includes(it) && mayCollide(it[1], endpointOf(asked)))
+    const bind = (asked: Asked) =>
+      Effect.map(node.bind(endpointOf(asked)), (resolved) => void made.push([asked, resolved]))
+    const attempt = Effect.gen(function* () {
+      for (const asked of fresh) {
+        yield* Effect.catchIf(
+          bind(asked),
+          ({ reason }) => reason._tag === "AddressInUse" && inTheWay(asked).length > 0,
+          () => {
+            const holders = inTheWay(asked)
+            left.push(...holders)
+            return Effect.andThen(unbind(holders), bind(asked))
+          }
+        )
+      }
+    })
+    const undo = Effect.gen(function* () {
+      yield* unbind(made)
+      // The clients have to come back, but not to another port.
+      for (const [asked, resolved] of left) {
+        yield* Effect.catch(node.bind(resolved), ({ message }) => {
+          bound.delete(asked)
+          return Effect.logError(`no longer serving on ${resolved}, ${message}`)
+        })
+      }
+      yield* Effect.ignore(node.setPort(port))
+    })
+    yield* Effect.onError(attempt, () => undo)
+    yield* unbind(gone.filter((it) => !left.includes(it)))
+    for (const [asked] of gone) bound.delete(asked)
+    for (const [asked, resolved] of made) bound.set(asked, resolved)
+  })
+
+  const join = Effect.fnUntraced(function* (endpoints: ReadonlyArray<string>) {
+    const wanted = new Set(endpoints.map(normal))
+    for (const endpoint of wanted) {
+      if (!connected.has(endpoint) && (yield* node.connect(endpoint))) connected.add(endpoint)
+    }
+    for (const endpoint of Array.from(connected).filter((endpoint) => !wanted.has(endpoint))) {
+      yield* Effect.ignore(node.disconnect(endpoint))
+      connected.delete(endpoint)
+    }
+  })
+
+  return {
+    listen,
+    join,
+    forget: (endpoint) => {
+      const text = normal(endpoint)
+      connected.delete(text)
+      for (const [asked, resolved] of bound) {
+        if (resolved === text || endpointOf(asked) === text) bound.delete(asked)
+      }
+    }
+  }
+}
+
+const parse = (text: string): Endpoint.Endpoint | undefined => {
+  const endpoint = Endpoint.parseBind(text)
+  return Result.isSuccess(endpoint) ? endpoint.success : undefined
+}
+
+const normal = (text: string): string => {
+  const endpoint = parse(text)
+  return endpoint === undefined ? text : Endpoint.format(endpoint)
+}
+
+const numbered = (endpoints: ReadonlyArray<string>): ReadonlyArray<Asked> => {
+  const counts = new Map<string, number>()
+  return endpoints.map(normal).map((endpoint): Asked => {
+    const count = counts.get(endpoint) ?? 0
+    counts.set(endpoint, count + 1)
+    return `${count} ${endpoint}`
+  })
+}
+
+const endpointOf = (asked: Asked): string => asked.slice(asked.indexOf(" ") + 1)
+
+/** Whether two endpoints may be one address, whatever the names of their hosts. */
+const mayCollide = (one: string, other: string): boolean => {
+  const [a, b] = [parse(one), parse(other)]
+  if (a?._tag === "Tcp" && b?._tag === "Tcp") {
+    return a.port._tag !== "Fixed" || b.port._tag !== "Fixed" || a.port.port === b.port.port
+  }
+  return one === other
+}

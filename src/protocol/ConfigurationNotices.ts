@@ -1,0 +1,125 @@
+/**
+ * What in a configuration file means nothing: it is ignored, as CZMQ does, and told.
+ *
+ * @since 0.1.0
+ */
+import * as Octets from "./Octets.ts"
+import * as Settings from "./Settings.ts"
+import * as Zpl from "./Zpl.ts"
+
+/**
+ * A line of the file, from 1, and what about it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Notice = readonly [line: number, detail: string]
+
+/** Nobody reads more of them. */
+const most = 100
+
+/**
+ * The first hundred, in the order of the file, and how many more there are.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const notices = (document: Zpl.Document): ReadonlyArray<Notice> => {
+  const found: Array<Notice> = []
+  let more = 0
+  for (const notice of inDocument(document)) {
+    if (found.length < most) found.push(notice)
+    else more += 1
+  }
+  return more === 0 ? found : [...found, [0, `and ${more} more`]]
+}
+
+/** The settings by their sections. */
+const settings = Map.groupBy(
+  Settings.definitions.map(({ path }) => path),
+  (path) => path.slice(0, path.indexOf("/"))
+)
+
+const inDocument = function* ({ items }: Zpl.Document): Generator<Notice> {
+  const seen = new Set<string>()
+  for (const section of items) {
+    const { line = 0, name } = section
+    const paths = settings.get(name)
+    if (name === "zgossip") {
+      yield* valueOf(section)
+      for (const child of section.children) yield* inZgossip(child)
+    } else if (paths === undefined) {
+      yield [line, `${name} is ignored: the sections are ${[...settings.keys(), "zgossip"].join(", ")}`]
+    } else if (seen.has(name)) {
+      yield [line, `${name} is ignored: the first section of this name counts`]
+    } else {
+      yield* valueOf(section)
+      for (const child of section.children) yield* ofSetting(child, `${name}/${child.name}`, paths, seen)
+    }
+    seen.add(name)
+  }
+}
+
+const ofSetting = function* (
+  { children, line = 0, value }: Zpl.Item,
+  path: string,
+  paths: ReadonlyArray<string>,
+  seen: Set<string>
+): Generator<Notice> {
+  if (!paths.includes(path)) yield [line, `${path} is ignored: there are ${paths.join(", ")}`]
+  else if (seen.has(path)) yield [line, `${path} is ignored: the first one counts`]
+  else if (value === undefined) yield [line, `${path} is ignored: it has no value`]
+  else yield* without(children, path)
+  seen.add(path)
+}
+
+const inZgossip = function* (section: Zpl.Item): Generator<Notice> {
+  const { children, line = 0, name } = section
+  const path = `zgossip/${name}`
+  switch (name) {
+    case "echo":
+      return yield* without(children, path)
+    case "publish":
+      yield* valueOf(section)
+      for (const child of children) yield* without(child.children, `${path}/${child.name}`)
+      return
+    case "tuple":
+      yield* valueOf(section)
+      return yield* only(children, path, ["key", "value"])
+    case "bind":
+    case "connect":
+      yield* valueOf(section)
+      if (!children.some((child) => child.name === "endpoint")) yield [line, `this ${name} has no endpoint below it`]
+      return yield* only(children, path, ["endpoint"])
+    case "security": {
+      const { line: at = line, value = "null" } = Zpl.get({ items: children }, "mechanism") ?? {}
+      // As CZMQ that was built without it: it says so, and serves.
+      if (value !== "null") {
+        const mechanism = Octets.printable(Octets.toText(value))
+        yield [at, `the security mechanism ${mechanism} is not supported, the endpoints are open to everybody`]
+      }
+      return
+    }
+    default:
+      yield [line, `${path} is ignored: there are echo, bind, connect, publish, tuple, security`]
+  }
+}
+
+const only = function* (
+  children: ReadonlyArray<Zpl.Item>,
+  path: string,
+  names: ReadonlyArray<string>
+): Generator<Notice> {
+  for (const { line = 0, name } of children) {
+    if (!names.includes(name)) yield [line, `${path}/${name} is ignored: there is ${names.join(", ")}`]
+  }
+}
+
+const without = function* (children: ReadonlyArray<Zpl.Item>, path: string): Generator<Notice> {
+  for (const { line = 0, name } of children) yield [line, `${path}/${name} is ignored: nothing stands below ${path}`]
+}
+
+/** CZMQ writes sections without a value as ones with an empty value. */
+const valueOf = function* ({ line = 0, name, value = "" }: Zpl.Item): Generator<Notice> {
+  if (value !== "") yield [line, `the value of ${name} is ignored: what counts stands below it`]
+}
