@@ -86,10 +86,12 @@ export const make = (node: LinksNode): ConfiguredLinks => {
       yield* unbind(made)
       // The clients have to come back, but not to another port.
       for (const [asked, resolved] of left) {
-        yield* Effect.catch(node.bind(resolved), ({ message }) => {
-          bound.delete(asked)
-          return Effect.logError(`no longer serving on ${resolved}, ${message}`)
-        })
+        yield* node.bind(resolved).pipe(
+          Effect.catch(({ message }) => {
+            bound.delete(asked)
+            return Effect.logError(`no longer serving on ${resolved}, ${message}`)
+          })
+        )
       }
       yield* Effect.ignore(node.setPort(port))
     })

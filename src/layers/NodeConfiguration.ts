@@ -177,8 +177,8 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
       })
       yield* config.changes.pipe(
         Stream.runForEach(() =>
-          Effect.catch(oneAtATime(takeOther), ({ message }) =>
-            Effect.logWarning(`the configuration stays as it was, ${message}`)
+          oneAtATime(takeOther).pipe(
+            Effect.catch(({ message }) => Effect.logWarning(`the configuration stays as it was, ${message}`))
           )
         ),
         Effect.forkIn(scope)
