@@ -10,7 +10,7 @@ export default defineConfig({
     // Processes, not threads: a socket library with native state stays apart from one file to the next.
     pool: "forks",
     // Most tests of sockets wait most of the time.
-    maxWorkers: 2,
+    maxWorkers: 3,
     maxConcurrency: 16,
     testTimeout: 15_000,
     hookTimeout: 30_000,
