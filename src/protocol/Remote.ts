@@ -12,7 +12,8 @@
  *                                           then not before the next PING is due
  *     Joining        INVALID to older       -                                          Joining
  *     Connected      PUBLISH                Accept                                     Connected
- *     Connected      INVALID                PING, HELLO, PING, Replay news, PING       Joining
+ *     Connected      INVALID                PING, HELLO, PING, Replay news, PING;      Joining
+ *                                           soon after another: when PING is due
  *     Connected      PONG, in doubt         PING, HELLO, PING; the news follow when    Joining
  *                                           the dump is complete, and PING
  *     Joining,       a new tuple            Tell, once Replay has begun                same
@@ -38,6 +39,7 @@
  */
 import * as Message from "./Message.ts"
 import type { Octets } from "./Octets.ts"
+import * as Pings from "./Pings.ts"
 import type { Tuple } from "./Tuple.ts"
 
 /**
@@ -49,33 +51,6 @@ import type { Tuple } from "./Tuple.ts"
 export interface Timing {
   readonly pingInterval: number
   readonly timeout: number
-}
-
-/** The PINGs of one connection, and what is known of its silences. */
-interface Link {
-  /** PINGs sent and PONGs received. */
-  readonly pings: number
-  readonly pongs: number
-  /** When the next PING is due. */
-  readonly pingAt: number
-  /** The PINGs that are not answered, the oldest first; of more than {@link maxOpen}, not all. */
-  readonly open: ReadonlyArray<Ping>
-  /** When the last PING that was answered was sent, or HELLO. */
-  readonly answered: number
-  /** When something was heard last. */
-  readonly heardAt: number
-  /** When the last silence ended: more than half the timeout without a word of the server. */
-  readonly brokenAt: number
-  /** The server may have forgotten us. */
-  readonly doubted: boolean
-  /** When HELLO was last said out of doubt. */
-  readonly doubtedAt: number
-}
-
-/** The PING that PONG number `pong` answers, and when it was sent. */
-interface Ping {
-  readonly pong: number
-  readonly at: number
 }
 
 /** What the server has seen of our map once the PONG number `pong` is here. */
@@ -100,7 +75,7 @@ export type State =
   | (Server & { readonly _tag: "Disconnected" })
   | (Server & {
       readonly _tag: "Joining"
-      readonly link: Link
+      readonly link: Pings.Pings
       /** HELLOs said since the link was last in order. */
       readonly attempt: number
       readonly refused: boolean
@@ -115,7 +90,7 @@ export type State =
     })
   | (Server & {
       readonly _tag: "Connected"
-      readonly link: Link
+      readonly link: Pings.Pings
       readonly fence: Fence | undefined
     })
 
@@ -191,9 +166,6 @@ const patience = 10
 /** In server timeouts: how long after a HELLO out of doubt the next one has to wait. Each may cost a dump. */
 const spacing = 10
 
-/** While so many PINGs are open and things wait to be sent, no more are added to them. */
-const maxOpen = 16
-
 const none: ReadonlyArray<Action> = []
 const tell: ReadonlyArray<Action> = [{ _tag: "Tell" }]
 const forget: Action = { _tag: "Forget" }
@@ -214,7 +186,7 @@ export const step = (state: State, input: Input, timing: Timing): Step => {
     case "Tick":
       return tick(state, input, timing)
     case "Received": {
-      const link = heard(state.link, input.now, timing)
+      const link = Pings.heard(state.link, input.now, timing.timeout)
       const live = link === state.link ? state : { ...state, link }
       switch (input.message._tag) {
         case "Publish":
@@ -255,17 +227,7 @@ const hail = ({ answers, synced }: State, { now, sequence }: Moment, timing: Tim
     _tag: "Joining",
     synced,
     answers,
-    link: {
-      pings: 2,
-      pongs: 0,
-      pingAt: now + timing.pingInterval,
-      open: [1, 2].map((pong) => ({ pong, at: now })),
-      answered: now,
-      heardAt: now,
-      brokenAt: now,
-      doubted: false,
-      doubtedAt: Number.NEGATIVE_INFINITY
-    },
+    link: Pings.start(now, 2, now + timing.pingInterval),
     attempt: 1,
     refused: false,
     helloPong: 0,
@@ -313,7 +275,7 @@ const joined = (state: Joining, { now, sequence }: Moment): Step => {
   if (replay !== undefined) {
     return { state: { _tag: "Connected", synced, answers, link, fence: replay }, actions: [lost] }
   }
-  const asked = ask(link, now)
+  const asked = Pings.ask(link, now)
   return {
     state: { _tag: "Connected", synced, answers, link: asked, fence: { pong: asked.pings, sequence } },
     actions: [{ _tag: "ReplayNews", synced, upTo: sequence }, lost, ping]
@@ -333,7 +295,7 @@ const publish = (state: Live, tuple: Tuple): Step => {
 }
 
 const pong = (live: Live, moment: Moment, timing: Timing): Step => {
-  const link = answer(live.link, moment.now, timing)
+  const link = Pings.answer(live.link, moment.now, timing.timeout)
   if (live._tag === "Joining") {
     const state: Joining = { ...live, answers: true, link }
     return link.pongs >= state.dumpPong && !state.refused ? joined(state, moment) : stay(state)
@@ -350,10 +312,29 @@ const pong = (live: Live, moment: Moment, timing: Timing): Step => {
 }
 
 const invalid = (state: Live, moment: Moment, timing: Timing): Step => {
-  if (state._tag === "Connected") return rejoin(state, 1, true, moment, timing)
-  if (state.link.pongs < state.helloPong) return stay(state)
-  return state.attempt === 1 ? rejoin(state, 2, true, moment, timing) : stay({ ...state, refused: true })
+  const { link } = state
+  const rejoining: Live = { ...state, link: { ...link, refusedAt: moment.now } }
+  if (state._tag === "Connected") {
+    // A HELLO costs both sides a dump: a server that refuses us again and again gets one with each PING.
+    const again = moment.now - link.refusedAt < timing.pingInterval
+    return again ? stay(refused(state)) : rejoin(rejoining, 1, true, moment, timing)
+  }
+  if (link.pongs < state.helloPong) return stay(state)
+  return state.attempt === 1 ? rejoin(rejoining, 2, true, moment, timing) : stay({ ...state, refused: true })
 }
+
+const refused = ({ answers, link, synced }: Live): State => ({
+  _tag: "Joining",
+  synced,
+  answers,
+  link,
+  attempt: 2,
+  refused: true,
+  helloPong: link.pings,
+  dumpPong: link.pings,
+  replay: undefined,
+  dumped: new Set()
+})
 
 const tick = (state: Live, input: Extract<Input, { readonly _tag: "Tick" }>, timing: Timing): Step => {
   const { idle, late, now, sequence } = input
@@ -364,36 +345,12 @@ const tick = (state: Live, input: Extract<Input, { readonly _tag: "Tick" }>, tim
     if (!state.answers && now - link.heardAt > patience * timing.timeout) return joined({ ...state, link }, input)
   }
   // A peer that does not read would get them all at once.
-  if (!idle && link.open.length >= maxOpen) return stay({ ...state, link })
-  const asked = ask(link, now)
+  if (!idle && link.open.length >= Pings.maxOpen) return stay({ ...state, link })
+  const asked = Pings.ask(link, now)
   // Tuples that wait are sent after this PING: its PONG will not vouch for them.
   const fenced = state._tag === "Connected" && state.fence === undefined && late === 0
   return {
     state: fenced ? { ...state, link: asked, fence: { pong: asked.pings, sequence } } : { ...state, link: asked },
     actions: [ping]
-  }
-}
-
-const ask = (link: Link, now: number): Link => {
-  const pings = link.pings + 1
-  return { ...link, pings, open: link.open.length < maxOpen ? [...link.open, { pong: pings, at: now }] : link.open }
-}
-
-const heard = (link: Link, now: number, timing: Timing): Link => {
-  if (now === link.heardAt) return link
-  return { ...link, heardAt: now, brokenAt: now - link.heardAt > timing.timeout / 2 ? now : link.brokenAt }
-}
-
-/** A PONG: was its PING heard in time after the one before it, as far as we can know? */
-const answer = (link: Link, now: number, timing: Timing): Link => {
-  const pongs = link.pongs + 1
-  const [first, ...rest] = link.open
-  const late = now - link.answered > timing.timeout && link.brokenAt > link.answered
-  return {
-    ...link,
-    pongs,
-    open: first?.pong === pongs ? rest : link.open,
-    answered: first?.pong === pongs ? Math.max(first.at, link.answered) : link.answered,
-    doubted: link.doubted || late
   }
 }

@@ -240,6 +240,29 @@ describe("every state and every input", () => {
 })
 
 describe("INVALID", () => {
+  it("from a server that takes every HELLO and refuses what follows draws one HELLO with each PING, not more", () => {
+    const link = new Link()
+    link.up()
+    const hellos = (count: number) =>
+      Array.from({ length: count }, () => `${link.hears("PONG")} ${link.hears("PONG")} ${link.hears("INVALID")}`)
+        .join(" ")
+        .split(" ")
+        .filter((word) => word === "HELLO").length
+    const first = hellos(1000)
+    assert.isAtMost(first, 2)
+    let later = 0
+    for (let pings = 0; pings < 10; pings++) {
+      link.wait(250)
+      later +=
+        link
+          .ticks()
+          .split(" ")
+          .filter((word) => word === "HELLO").length + hellos(1000)
+    }
+    assert.isAtLeast(later, 5, "it goes on trying")
+    assert.isAtMost(later, 20)
+  })
+
   it("100 of them cost one HELLO", () => {
     const link = into.Synced()
     const answers = Array.from({ length: 100 }, () => link.hears("INVALID"))
