@@ -8,9 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Command from "../protocol/Command.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
 import type { CommandPipe, Gossip, GossipError } from "../services/Gossip.ts"
 import { stoppedError } from "../services/Gossip.ts"
-import type { GossipEngine, Subscriber } from "./GossipEngine.ts"
+import type { GossipEngine } from "./GossipEngine.ts"
+import type { Subscriber } from "./GossipLink.ts"
 import type { Submit } from "./GossipNode.ts"
 
 const capacity = 1000
@@ -19,7 +21,12 @@ const capacity = 1000
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function* (gossip: Gossip["Service"], submit: Submit, subscriber: Subscriber) {
+export const make = Effect.fnUntraced(function* (
+  gossip: Gossip["Service"],
+  publish: (tuple: Tuple) => Effect.Effect<void, GossipError>,
+  submit: Submit,
+  subscriber: Subscriber
+) {
   const commands = yield* Queue.bounded<Command.Command>(capacity)
   let taken: ReadonlyArray<Command.Reply<GossipError>> = []
   let next = 0
@@ -40,7 +47,7 @@ export const make = Effect.fnUntraced(function* (gossip: Gossip["Service"], subm
       case "Disconnect":
         return gossip.disconnect(command.endpoint)
       case "Publish":
-        return submit((engine) => engine.publish(command.tuple))
+        return publish(command.tuple)
       case "Status":
         return reply((engine) => ({ _tag: "Status", tuples: engine.status().tuples }))
       case "Set":

@@ -12,45 +12,14 @@ import * as Session from "../protocol/Session.ts"
 import * as Settings from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
-import type { Counters, GossipError, Status } from "../services/Gossip.ts"
+import type { GossipError, Status } from "../services/Gossip.ts"
 import type { Frames, Peer, PeerEvent } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
+import type { Client, Joined, Link, Served, Subscriber } from "./GossipLink.ts"
+import { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
-
-/** A client of one of our listeners. */
-export interface Client {
-  readonly name: string
-  session: Session.State
-  readonly mailbox: Mailbox.Mailbox<Uint8Array>
-}
-
-/** A bound endpoint and its clients. */
-export interface Served {
-  readonly endpoint: string
-  readonly clients: Map<Peer, Client>
-  /** Gives the new client a sender; takes it away. */
-  readonly arrived: (peer: Peer, client: Client) => void
-  readonly left: (peer: Peer) => void
-}
-
-/** An endpoint we connect to, over all its connections. */
-export interface Joined {
-  readonly endpoint: string
-  /** Its number in the tuple map. */
-  readonly link: number
-  remote: Remote.State
-  /** Why there is no connection. */
-  error: string | undefined
-  readonly mailbox: Mailbox.Mailbox<Uint8Array>
-}
-
-/** Somebody in this process who is told of new tuples. */
-export type Subscriber = Mailbox.Mailbox<Reply<GossipError>>
-
-type Link = Client | Joined
-
-/** The counters, while they count. */
-type Mutable<T> = { -readonly [K in keyof T]: T[K] extends number ? T[K] : Mutable<T[K]> }
+import type { Refusal } from "./Quota.ts"
+import { Quota } from "./Quota.ts"
 
 /**
  * @since 0.1.0
@@ -63,24 +32,24 @@ export class GossipEngine {
   settings: Settings.Settings
   /** What PORT says. */
   port = 0
-  readonly counters: Mutable<Counters> = {
-    accepted: 0,
-    duplicates: 0,
-    stale: 0,
-    invalidSent: 0,
-    invalidReceived: 0,
-    repliesDropped: 0,
-    defects: 0,
-    malformed: { Frames: 0, Short: 0, Signature: 0, Version: 0, Id: 0, Length: 0 }
-  }
+  readonly journal = new Journal()
   readonly #store: TupleStore["Service"]
   readonly #touched = new Set<{ wake(): void }>()
+  /** Clients that are no members, the oldest first: they go first where there is no room. */
+  readonly #strangers = new Set<Client>()
+  readonly #quota: Quota
   #links = TupleMap.elsewhere
-  #trace: Array<string> = []
 
   constructor(store: TupleStore["Service"], settings: Settings.Settings) {
     this.#store = store
     this.settings = settings
+    this.journal.verbose = settings.verbose
+    this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
+  }
+
+  configure(settings: Settings.Settings): void {
+    this.settings = settings
+    this.journal.verbose = settings.verbose
   }
 
   // Input from the network
@@ -93,7 +62,8 @@ export class GossipEngine {
         continue
       }
       const client = served.clients.get(event.peer) ?? this.#arrive(served, event.peer)
-      const message = this.#decode(client.name, event.frames)
+      if (client === undefined) continue
+      const message = this.#inTime(client, now) ? this.#decode(client.name, event.frames) : tooMany
       this.#guard(client.name, () => this.#stepSession(client, { _tag: "Received", message, now }))
     }
   }
@@ -113,7 +83,7 @@ export class GossipEngine {
   receiveRemote(joined: Joined, messages: ReadonlyArray<Frames>, now: number): void {
     for (const frames of messages) {
       const message = this.#decode(joined.endpoint, frames)
-      if (message._tag === "Invalid") this.counters.invalidReceived += 1
+      if (message._tag === "Invalid") this.journal.counters.invalidReceived += 1
       const sequence = this.#store.sequence()
       this.#guard(joined.endpoint, () => this.#stepRemote(joined, { _tag: "Received", message, now, sequence }))
     }
@@ -143,8 +113,9 @@ export class GossipEngine {
 
   // Input from the application
 
-  publish(tuple: Tuple): void {
-    this.#accept(tuple, undefined)
+  /** Gives the limit that does not let it. */
+  publish(tuple: Tuple): Refusal | undefined {
+    return this.#accept(tuple, undefined)
   }
 
   subscribe(): Subscriber {
@@ -160,12 +131,12 @@ export class GossipEngine {
 
   /** Answers a command in the order of the deliveries. */
   reply(subscriber: Subscriber, reply: Reply<GossipError>): void {
-    if (!subscriber.outbox.push(reply)) this.counters.repliesDropped += 1
+    if (!subscriber.outbox.push(reply)) this.journal.counters.repliesDropped += 1
     this.#touched.add(subscriber)
   }
 
   traceCommand(command: Command): void {
-    this.#note(() => `command ${command._tag}`)
+    this.journal.trace(() => `command ${command._tag}`)
   }
 
   status(): Status {
@@ -181,7 +152,7 @@ export class GossipEngine {
         state: remote._tag,
         error
       })),
-      counters: { ...this.counters, malformed: { ...this.counters.malformed } }
+      counters: this.journal.snapshot()
     }
   }
 
@@ -221,14 +192,6 @@ export class GossipEngine {
     this.#touched.clear()
   }
 
-  /** The trace since the last call; empty unless `verbose` is set. */
-  takeTrace(): ReadonlyArray<string> {
-    if (this.#trace.length === 0) return this.#trace
-    const trace = this.#trace
-    this.#trace = []
-    return trace
-  }
-
   // Machines and their actions
 
   #stepSession(client: Client, input: Session.Input): void {
@@ -236,14 +199,18 @@ export class GossipEngine {
     const { actions, state } = Session.step(before, input)
     client.session = state
     if (input._tag === "Received") this.#noteStep(client.name, before._tag, input.message, state._tag)
-    else if (before._tag !== state._tag) this.#note(() => `${client.name}: ${before._tag} -> ${state._tag}, timed out`)
+    else if (before._tag !== state._tag) {
+      this.journal.trace(() => `${client.name}: ${before._tag} -> ${state._tag}, timed out`)
+    }
+    if (state._tag === "Connected") this.#strangers.delete(client)
+    else this.#strangers.add(client)
     for (const action of actions) {
       switch (action._tag) {
         case "Accept":
           this.#accept(action.tuple, client)
           break
         case "Send":
-          if (action.message._tag === "Invalid") this.counters.invalidSent += 1
+          if (action.message._tag === "Invalid") this.journal.counters.invalidSent += 1
           this.#send(client, action.message)
           break
         case "Dump":
@@ -263,7 +230,7 @@ export class GossipEngine {
     const { actions, state } = Remote.step(before, input, timing)
     joined.remote = state
     if (input._tag === "Received") this.#noteStep(joined.endpoint, before._tag, input.message, state._tag)
-    else if (before._tag !== state._tag) this.#note(() => `${joined.endpoint}: ${before._tag} -> ${state._tag}`)
+    else if (before._tag !== state._tag) this.journal.trace(() => `${joined.endpoint}: ${before._tag} -> ${state._tag}`)
     for (const action of actions) {
       switch (action._tag) {
         case "Accept": {
@@ -292,17 +259,25 @@ export class GossipEngine {
   }
 
   /** Merges a tuple, and tells everybody but its origin if it is new. */
-  #accept(tuple: Tuple, origin: Link | undefined, known?: TupleMap.Known): void {
+  #accept(tuple: Tuple, origin: Link | undefined, known?: TupleMap.Known): Refusal | undefined {
     const link = origin !== undefined && "link" in origin ? origin.link : TupleMap.elsewhere
+    const old = this.#store.get(tuple.keyOctets)
+    const refusal = this.#quota.refuses(tuple, old, this.#store.size(), this.settings)
+    if (refusal !== undefined) {
+      const from = origin === undefined ? "" : ` from ${"link" in origin ? origin.endpoint : origin.name}`
+      this.journal.refuse(refusal, () => `refused a tuple${from} of ${tuple.valueOctets.length} octets`)
+      return refusal
+    }
     switch (this.#store.merge(tuple, link, known)) {
       case "Duplicate":
-        this.counters.duplicates += 1
-        return
+        this.journal.counters.duplicates += 1
+        return undefined
       case "Stale":
-        this.counters.stale += 1
-        return
+        this.journal.counters.stale += 1
+        return undefined
       case "Accepted":
-        this.counters.accepted += 1
+        this.journal.counters.accepted += 1
+        this.#quota.took(tuple, old)
     }
     // Encoded once for all, and only if there is anybody.
     let frame: Uint8Array | undefined
@@ -325,10 +300,11 @@ export class GossipEngine {
       subscriber.outbox.put(tuple.keyOctets, delivery)
       this.#touched.add(subscriber)
     }
+    return undefined
   }
 
   #send(link: Link, message: Message.Message): void {
-    if (!link.mailbox.outbox.push(Message.encode(message))) this.counters.repliesDropped += 1
+    if (!link.mailbox.outbox.push(Message.encode(message))) this.journal.counters.repliesDropped += 1
     this.#touched.add(link.mailbox)
   }
 
@@ -337,13 +313,27 @@ export class GossipEngine {
     this.#touched.add(link.mailbox)
   }
 
-  #arrive(served: Served, peer: Peer): Client {
+  /** Nothing where there is no room for it. */
+  #arrive(served: Served, peer: Peer): Client | undefined {
+    const name = `${served.endpoint} client ${peer}`
+    const count = Array.from(this.served.values()).reduce((sum, { clients }) => sum + clients.size, 0)
+    if (count >= this.settings.clients) {
+      const [oldest] = this.#strangers
+      this.journal.refuse("clients", () => `no room for ${oldest === undefined ? name : oldest.name}`)
+      if (oldest === undefined) return undefined
+      this.leave(oldest.served, oldest.peer)
+    }
     const client: Client = {
-      name: `${served.endpoint} client ${peer}`,
+      name,
+      served,
+      peer,
+      spoke: 0,
+      second: 0,
       session: Session.start,
       mailbox: Mailbox.ofFrames(this.#store, Mailbox.limits(this.settings))
     }
     served.clients.set(peer, client)
+    this.#strangers.add(client)
     served.arrived(peer, client)
     return client
   }
@@ -353,16 +343,17 @@ export class GossipEngine {
     const client = served.clients.get(peer)
     if (client === undefined) return
     served.clients.delete(peer)
+    this.#strangers.delete(client)
     client.mailbox.outbox.clear()
     served.left(peer)
-    this.#note(() => `${client.name}: gone`)
+    this.journal.trace(() => `${client.name}: gone`)
   }
 
   #decode(name: string, frames: Frames): Message.Message | Message.Malformed {
     const message = Message.decode(frames)
     if (message._tag === "Malformed") {
-      this.counters.malformed[message.reason] += 1
-      this.#note(() => `${name}: malformed, ${message.reason}`)
+      this.journal.counters.malformed[message.reason] += 1
+      this.journal.trace(() => `${name}: malformed, ${message.reason}`)
     }
     return message
   }
@@ -372,21 +363,30 @@ export class GossipEngine {
     try {
       run()
     } catch (defect) {
-      this.counters.defects += 1
-      this.#trace.push(`${name}: a defect, and what brought it out is dropped: ${String(defect)}`)
+      this.journal.defect(name, defect)
     }
   }
 
-  #noteStep(name: string, before: string, message: Message.Message | Message.Malformed, after: string): void {
-    this.#note(() => `${name}: ${before} + ${message._tag.toUpperCase()} -> ${after}`)
+  /** Whether this message is one that the client may still send. */
+  #inTime(client: Client, now: number): boolean {
+    const most = this.settings.messagesPerSecond
+    if (most === 0) return true
+    const second = Math.floor(now / 1000)
+    client.spoke = client.second === second ? client.spoke + 1 : 1
+    client.second = second
+    if (client.spoke <= most) return true
+    this.journal.refuse("rate", () => `${client.name} sends more than ${most} messages a second`)
+    return false
   }
 
-  #note(line: () => string): void {
-    if (this.settings.verbose) this.#trace.push(line())
+  #noteStep(name: string, before: string, message: Message.Message | Message.Malformed, after: string): void {
+    this.journal.trace(() => `${name}: ${before} + ${message._tag.toUpperCase()} -> ${after}`)
   }
 }
 
 const accepted = { _tag: "Accepted" } as const
+/** Stands for a message that is not even looked at: it costs its sender the session. */
+const tooMany = Message.decode([])
 const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0 }
 
 const tells = (actions: ReadonlyArray<Session.Action | Remote.Action>): boolean => actions[0]?._tag === "Tell"

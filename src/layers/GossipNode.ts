@@ -30,9 +30,11 @@ import { Transport } from "../services/Transport.ts"
 import { TupleStore } from "../services/TupleStore.ts"
 import * as CommandPipe from "./CommandPipe.ts"
 import { GossipEngine } from "./GossipEngine.ts"
-import type { Subscriber } from "./GossipEngine.ts"
+import type { Subscriber } from "./GossipLink.ts"
+import * as Journal from "./Journal.ts"
 import * as NodeConfiguration from "./NodeConfiguration.ts"
 import * as NodeLinks from "./NodeLinks.ts"
+import type { Refusal } from "./Quota.ts"
 
 /** Inputs that wait; then commands wait too. Each link has at most one batch among them. */
 const inboxCapacity = 1024
@@ -115,7 +117,7 @@ export const make = Effect.gen(function* () {
   const work = (inputs: ReadonlyArray<Input>) =>
     Effect.gen(function* () {
       const now = yield* NodeLinks.monotonicMillis
-      engine.settings = (yield* config.get).settings
+      engine.configure((yield* config.get).settings)
       for (const input of inputs) input.run(now)
       yield* Effect.catchCause(store.commit, (cause) => Effect.logError("the store could not commit", cause))
       engine.flush()
@@ -123,10 +125,10 @@ export const make = Effect.gen(function* () {
     }).pipe(
       Effect.onExit((batch) => Effect.sync(() => inputs.forEach(({ settle }) => settle(Exit.asVoid(batch))))),
       Effect.flatMap((now) => {
-        const trace = engine.takeTrace()
-        if (trace.length === 0) return arm(now)
+        const lines = engine.journal.take()
+        if (lines.length === 0) return arm(now)
         return Effect.andThen(
-          Effect.forEach(trace, (line) => Effect.logInfo(line), { discard: true }),
+          Effect.forEach(lines, ([level, text]) => Effect.logWithLevel(level)(text), { discard: true }),
           arm(now)
         )
       })
@@ -197,13 +199,22 @@ export const make = Effect.gen(function* () {
           )
     )
 
+  /** The first one that is refused is the last. */
   const publishAll = (tuples: ReadonlyArray<Tuple.Tuple>) =>
     Effect.gen(function* () {
       for (let start = 0; start < tuples.length; start += publishChunk) {
         const chunk = tuples.slice(start, start + publishChunk)
-        yield* submit((engine) => chunk.forEach((tuple) => engine.publish(tuple)))
+        const refusal = yield* submit((engine) => {
+          for (const tuple of chunk) {
+            const refusal = engine.publish(tuple)
+            if (refusal !== undefined) return refusal
+          }
+          return undefined
+        })
+        if (refusal !== undefined) return yield* limitReached(refusal)
       }
     })
+  const publish = (tuple: Tuple.Tuple) => publishAll([tuple])
 
   const bind = (endpoint: string) => Effect.flatMap(parsed("bind", endpoint, Endpoint.parseBind(endpoint)), links.bind)
   const unbind = (endpoint: string) =>
@@ -230,9 +241,7 @@ export const make = Effect.gen(function* () {
     port,
     publish: (key, value) => {
       const tuple = Tuple.make(key, value)
-      return Result.isSuccess(tuple)
-        ? submit((engine) => engine.publish(tuple.success))
-        : Effect.fail(tooLong(tuple.failure))
+      return Result.isSuccess(tuple) ? publish(tuple.success) : Effect.fail(tooLong(tuple.failure))
     },
     publishAll: (tuples) => {
       const made = Result.all(Array.from(tuples, ([key, value]) => Tuple.make(key, value)))
@@ -247,7 +256,7 @@ export const make = Effect.gen(function* () {
     deliveries: Stream.unwrap(Effect.orElseSucceed(subscribe, () => Stream.empty)),
     subscribe,
     pipe: Effect.suspend(() =>
-      Effect.flatMap(subscriber, (subscriber) => CommandPipe.make(gossip, submit, subscriber))
+      Effect.flatMap(subscriber, (subscriber) => CommandPipe.make(gossip, publish, submit, subscriber))
     ),
     stop,
     stopped: Deferred.await(stopped)
@@ -261,6 +270,18 @@ export const make = Effect.gen(function* () {
  */
 export const tooLong = (error: Tuple.TupleTooLong): GossipError =>
   new GossipError({ operation: "publish", reason: { _tag: "TupleTooLong", detail: error.message } })
+
+const limitReached = (refusal: Refusal): GossipError =>
+  new GossipError({
+    operation: "publish",
+    reason: { _tag: "LimitReached", detail: `${tooMuch[refusal]}, see ${Journal.pathOf[refusal]}` }
+  })
+
+const tooMuch = {
+  value: "the value is too long",
+  tuples: "there is no room for one more tuple",
+  octets: "there is no room for so many octets"
+} satisfies Record<Refusal, string>
 
 /** The deliveries among what a subscriber is told, in chunks; they end when its mailbox is closed. */
 const deliveriesOf = (subscriber: Subscriber): Stream.Stream<Tuple.Tuple> =>

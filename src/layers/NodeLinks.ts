@@ -18,7 +18,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import { GossipError, stoppedError } from "../services/Gossip.ts"
 import type { LinkOptions, Listener, Peer, Transport, TransportError } from "../services/Transport.ts"
-import type { Joined, Served } from "./GossipEngine.ts"
+import type { Joined, Served } from "./GossipLink.ts"
 import type { Submit } from "./GossipNode.ts"
 import type { Mailbox } from "./Mailbox.ts"
 

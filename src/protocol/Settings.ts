@@ -6,6 +6,7 @@
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
+import * as Tuple from "./Tuple.ts"
 
 /**
  * Times are milliseconds. `serverTimeout` 0 means never, as in CZMQ; unset (`undefined`) clients are not timed at all.
@@ -23,6 +24,11 @@ export interface Settings {
   readonly heartbeatTimeout: number
   readonly queueTuples: number
   readonly queueOctets: number
+  readonly tuples: number
+  readonly octets: number
+  readonly valueOctets: number
+  readonly clients: number
+  readonly messagesPerSecond: number
   readonly store: "memory"
 }
 
@@ -40,6 +46,11 @@ export const defaults: Settings = {
   heartbeatTimeout: 15_000,
   queueTuples: 1000,
   queueOctets: 2 ** 20,
+  tuples: 1_000_000,
+  octets: 2 ** 30,
+  valueOctets: Tuple.maxValueLength,
+  clients: 10_000,
+  messagesPerSecond: 0,
   store: "memory"
 }
 
@@ -153,6 +164,43 @@ export const definitions: ReadonlyArray<Definition> = [
     type: whole("octets", 1),
     about: "how many octets of tuples may wait for one peer or subscriber",
     takesEffect: "for clients, remotes and subscribers that are new then"
+  },
+  {
+    path: "limits/tuples",
+    field: "tuples",
+    type: whole("tuples", 0),
+    about: "how many are held; beyond that new keys are refused, and changes of those held are not",
+    takesEffect: "at once"
+  },
+  {
+    path: "limits/octets",
+    field: "octets",
+    type: whole("octets", 0),
+    about: "how many octets all keys and values held may have; beyond that what needs more room is refused",
+    takesEffect: "at once"
+  },
+  {
+    path: "limits/value-octets",
+    field: "valueOctets",
+    type: whole("octets", 0),
+    about: "how long a value may be; longer ones are refused",
+    takesEffect: "at once"
+  },
+  {
+    path: "limits/clients",
+    field: "clients",
+    type: whole("clients", 0),
+    about:
+      "how many may have spoken; for a new one the oldest that never said HELLO goes, if there is none it is not heard",
+    takesEffect: "at once, for clients that are new"
+  },
+  {
+    path: "limits/messages-per-second",
+    field: "messagesPerSecond",
+    type: whole("messages", 0),
+    about:
+      "how many one client may send, 0 means any; one more is answered with INVALID, and it has to say HELLO again",
+    takesEffect: "at once"
   },
   {
     path: "store/kind",

@@ -28,6 +28,7 @@ import type { TransportReason } from "./Transport.ts"
  * - `NotBound`, `NotConnected`: there is no such endpoint to unbind, to disconnect
  * - `TupleTooLong`: a key over 255 octets, or a value over 256 MiB
  * - `InvalidSetting`, `InvalidConfiguration`, `FileNotRead`, `FileNotWritten`: those of `ConfigurationError`
+ * - `LimitReached`: there is no room for the tuple, see the settings `limits/...`
  * - `Stopped`: the node was stopped
  *
  * @since 0.1.0
@@ -42,6 +43,7 @@ type ReasonTag =
   | "NotBound"
   | "NotConnected"
   | "TupleTooLong"
+  | "LimitReached"
   | "Stopped"
 
 interface ReasonOf<Tag> {
@@ -100,6 +102,10 @@ export interface Counters {
   /** Messages dropped because of a fault of our own. */
   readonly defects: number
   readonly malformed: { readonly [reason in Malformed["reason"]]: number }
+  /** Tuples and messages refused and clients not heard because of a limit, see the settings `limits/...`. */
+  readonly refused: {
+    readonly [limit in "value" | "tuples" | "octets" | "clients" | "rate"]: number
+  }
 }
 
 /**

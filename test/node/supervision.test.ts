@@ -343,7 +343,7 @@ describe("a fault of our own", () => {
   it.effect("while a dump is read ends what that one client gets, and nothing else", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.make()
-      let broken = true
+      let broken = false
       const store = Layer.effect(
         TupleStore,
         Effect.map(TupleStore, (store) =>
@@ -362,6 +362,7 @@ describe("a fault of our own", () => {
         )
       ).pipe(Layer.provide(Layer.fresh(MemoryTupleStore.layer)))
       const gossip = yield* assemble(network, { store }, { bind: ["inproc://here"], publish: { a: "1" } })
+      broken = true
       const first = yield* rawClient(MemoryTransport.make(network, "first"), "inproc://here")
       yield* first.say(HELLO, PING)
       yield* settle(network)

@@ -1,0 +1,48 @@
+/**
+ * What a node knows of those it is linked with: clients, remotes, subscribers. Only the engine changes it.
+ *
+ * @since 0.1.0
+ */
+import type { Reply } from "../protocol/Command.ts"
+import type * as Remote from "../protocol/Remote.ts"
+import type * as Session from "../protocol/Session.ts"
+import type { GossipError } from "../services/Gossip.ts"
+import type { Peer } from "../services/Transport.ts"
+import type { Mailbox } from "./Mailbox.ts"
+
+/** A client of one of our listeners. */
+export interface Client {
+  readonly name: string
+  readonly served: Served
+  readonly peer: Peer
+  /** How many messages it sent in which second. */
+  spoke: number
+  second: number
+  session: Session.State
+  readonly mailbox: Mailbox<Uint8Array>
+}
+
+/** A bound endpoint and its clients. */
+export interface Served {
+  readonly endpoint: string
+  readonly clients: Map<Peer, Client>
+  /** Gives the new client a sender; takes it away. */
+  readonly arrived: (peer: Peer, client: Client) => void
+  readonly left: (peer: Peer) => void
+}
+
+/** An endpoint we connect to, over all its connections. */
+export interface Joined {
+  readonly endpoint: string
+  /** Its number in the tuple map. */
+  readonly link: number
+  remote: Remote.State
+  /** Why there is no connection. */
+  error: string | undefined
+  readonly mailbox: Mailbox<Uint8Array>
+}
+
+/** Somebody in this process who is told of new tuples. */
+export type Subscriber = Mailbox<Reply<GossipError>>
+
+export type Link = Client | Joined

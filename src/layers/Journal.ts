@@ -1,0 +1,81 @@
+/**
+ * What a node counts, and what it has to say: lines for the log, which is written once a batch of inputs was worked off.
+ *
+ * @since 0.1.0
+ */
+import type { Counters } from "../services/Gossip.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Line = readonly [level: "Info" | "Warn" | "Error", text: string]
+
+/** The counters, while they count. */
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends number ? T[K] : Mutable<T[K]> }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export class Journal {
+  /** Whether to trace. */
+  verbose = false
+  readonly counters: Mutable<Counters> = {
+    accepted: 0,
+    duplicates: 0,
+    stale: 0,
+    invalidSent: 0,
+    invalidReceived: 0,
+    repliesDropped: 0,
+    defects: 0,
+    malformed: { Frames: 0, Short: 0, Signature: 0, Version: 0, Id: 0, Length: 0 },
+    refused: { value: 0, tuples: 0, octets: 0, clients: 0, rate: 0 }
+  }
+  #lines: Array<Line> = []
+
+  /** A line of the trace; not made up unless somebody reads it. */
+  trace(line: () => string): void {
+    if (this.verbose) this.#lines.push(["Info", line()])
+  }
+
+  /** A fault of ours. */
+  defect(what: string, defect: unknown): void {
+    this.counters.defects += 1
+    this.#lines.push(["Error", `${what}: a defect, and what brought it out is dropped: ${String(defect)}`])
+  }
+
+  /** Something was refused because of a limit: the first time, the tenth, the hundredth and so on it is told. */
+  refuse(limit: keyof Counters["refused"], what: () => string): void {
+    const count = (this.counters.refused[limit] += 1)
+    if (!/^10*$/.test(String(count))) return
+    const times = count === 1 ? "" : `, the ${count}th time`
+    this.#lines.push(["Warn", `${what()}, see ${pathOf[limit]}${times}`])
+  }
+
+  /** The lines since the last call. */
+  take(): ReadonlyArray<Line> {
+    const lines = this.#lines
+    if (lines.length > 0) this.#lines = []
+    return lines
+  }
+
+  snapshot(): Counters {
+    const { malformed, refused, ...others } = this.counters
+    return { ...others, malformed: { ...malformed }, refused: { ...refused } }
+  }
+}
+
+/**
+ * The settings of the limits.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const pathOf = {
+  value: "limits/value-octets",
+  tuples: "limits/tuples",
+  octets: "limits/octets",
+  clients: "limits/clients",
+  rate: "limits/messages-per-second"
+} as const satisfies Record<keyof Counters["refused"], string>

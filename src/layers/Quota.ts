@@ -1,0 +1,43 @@
+/**
+ * How much a node holds, and whether there is room for more.
+ *
+ * @since 0.1.0
+ */
+import type { Settings } from "../protocol/Settings.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
+
+/**
+ * Which limit a tuple would break.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Refusal = "value" | "tuples" | "octets"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export class Quota {
+  /** Octets of all keys and values held. */
+  #octets = 0
+
+  constructor(held: Iterable<Tuple>) {
+    for (const tuple of held) this.#octets += octetsOf(tuple)
+  }
+
+  /** A tuple that takes the place of another one, or of none, among `size`. One that needs no more room always may. */
+  refuses(tuple: Tuple, old: Tuple | undefined, size: number, settings: Settings): Refusal | undefined {
+    if (tuple.valueOctets.length > settings.valueOctets) return "value"
+    if (old === undefined && size >= settings.tuples) return "tuples"
+    const more = octetsOf(tuple) - octetsOf(old)
+    return more > 0 && this.#octets + more > settings.octets ? "octets" : undefined
+  }
+
+  took(tuple: Tuple, old: Tuple | undefined): void {
+    this.#octets += octetsOf(tuple) - octetsOf(old)
+  }
+}
+
+const octetsOf = (tuple: Tuple | undefined): number =>
+  tuple === undefined ? 0 : tuple.keyOctets.length + tuple.valueOctets.length

@@ -1,0 +1,153 @@
+/** What a node takes at most: at each limit the answer is defined, counted and told, and everybody else is served. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Gossip from "../../src/Gossip.ts"
+import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
+import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import { Wire } from "../interop/RawPeer.ts"
+import { build, capture, knows, pass, rawClient, settle, start } from "./support.ts"
+
+/** A node with these limits, its log, and clients without manners. */
+const limited = (options: Gossip.Options) =>
+  Effect.gen(function* () {
+    const network = yield* MemoryNetwork.make()
+    const log = capture()
+    const gossip = yield* Effect.provide(
+      build(Gossip.layerMemory(network, { host: "here", bind: ["inproc://here"], ...options })),
+      log.layer
+    )
+    const client = (name: string) => rawClient(MemoryTransport.make(network, name), "inproc://here")
+    const refused = Effect.map(gossip.status, ({ counters }) => counters.refused)
+    return { network, gossip, client, refused, lines: log.lines }
+  })
+
+const failed = <A>(effect: Effect.Effect<A, Gossip.GossipError>) =>
+  Effect.map(Effect.flip(effect), ({ message, reason }) => `${reason._tag} ${message}`)
+
+describe("tuples", () => {
+  it.effect("beyond their number new keys are refused, and changes are not", () =>
+    Effect.gen(function* () {
+      const { client, gossip, lines, network, refused } = yield* limited({ tuples: 2, publish: { a: "1", b: "1" } })
+      assert.match(yield* failed(gossip.publish("c", "1")), /^LimitReached .*no room.*limits\/tuples$/)
+      yield* gossip.publish("a", "2")
+      const stranger = yield* client("stranger")
+      yield* stranger.say(Wire.HELLO, Wire.PUBLISH("d", "1"), Wire.PUBLISH("b", "2"), Wire.PING)
+      yield* settle(network)
+      assert.deepStrictEqual(yield* knows(gossip), ["a=2", "b=2"])
+      // It is not punished: what it told may be fine elsewhere
+      assert.strictEqual(stranger.take().at(-1), "PONG")
+      assert.deepInclude(yield* refused, { tuples: 2 })
+      yield* gossip.set("limits/tuples", "3")
+      yield* gossip.publish("c", "1")
+      assert.deepStrictEqual(yield* knows(gossip), ["a=2", "b=2", "c=1"])
+      assert.lengthOf(
+        lines.filter((line) => line.includes("limits/tuples")),
+        1
+      )
+    })
+  )
+
+  it.effect("beyond their octets what needs more room is refused, and what needs less is not", () =>
+    Effect.gen(function* () {
+      const { gossip, refused } = yield* limited({ octets: 20, publish: { a: "123456789", b: "12345678" } })
+      assert.match(yield* failed(gossip.publish("c", "1")), /limits\/octets/)
+      assert.match(yield* failed(gossip.publish("b", "1234567890")), /limits\/octets/)
+      yield* gossip.publish("a", "1")
+      yield* gossip.publish("c", "1234567")
+      assert.deepStrictEqual(yield* knows(gossip), ["a=1", "b=12345678", "c=1234567"])
+      assert.deepInclude(yield* refused, { octets: 2, tuples: 0 })
+    })
+  )
+
+  it.effect("a value that is too long is refused, wherever it comes from; no subscriber sees it", () =>
+    Effect.gen(function* () {
+      const { gossip, network, refused } = yield* limited({ valueOctets: 3, connect: ["inproc://there"] })
+      const there = yield* start(network, "there", { publish: { long: "1234", short: "123" } })
+      assert.match(yield* failed(gossip.publish("a", "1234")), /limits\/value-octets/)
+      assert.match(yield* failed(gossip.publishAll([["b", "1"], ["c", "1234"], ["d", "1"]])), /limits\/value-octets/) // prettier-ignore
+      yield* pass(network, 5000)
+      assert.deepStrictEqual(yield* knows(gossip), ["b=1", "short=123"])
+      assert.deepStrictEqual(yield* knows(there.gossip), ["b=1", "long=1234", "short=123"])
+      assert.isAtLeast((yield* refused).value, 3)
+    })
+  )
+
+  it.effect("the pipe tells it", () =>
+    Effect.gen(function* () {
+      const { gossip } = yield* limited({ tuples: 0 })
+      const pipe = yield* gossip.pipe
+      yield* pipe.send(["PUBLISH", "a", "1"])
+      const reply = yield* pipe.take
+      assert.strictEqual(reply._tag === "Failed" ? reply.error.reason._tag : reply._tag, "LimitReached")
+    })
+  )
+})
+
+describe("clients", () => {
+  it.effect("for a new one the oldest that never said HELLO goes; members stay", () =>
+    Effect.gen(function* () {
+      const { client, gossip, network, refused } = yield* limited({ clients: 3 })
+      const member = yield* client("member")
+      yield* member.say(Wire.HELLO)
+      yield* settle(network)
+      for (let n = 0; n < 100; n++) {
+        const stranger = yield* client(`stranger ${n}`)
+        yield* stranger.say(Wire.PING)
+        yield* settle(network)
+        assert.deepStrictEqual(stranger.take(), ["PONG"])
+      }
+      const honest = yield* client("honest")
+      yield* honest.say(Wire.HELLO, Wire.PUBLISH("a", "1"), Wire.PING)
+      yield* settle(network)
+      assert.deepStrictEqual(honest.take(), ["PONG"])
+      assert.deepStrictEqual(member.take(), ["PUBLISH a=1"])
+      assert.deepInclude((yield* gossip.status).listeners[0], { peers: 3, members: 2 })
+      assert.strictEqual((yield* refused).clients, 99)
+    })
+  )
+
+  it.effect("where all are members a new one is not heard until one of them has left", () =>
+    Effect.gen(function* () {
+      const { client, gossip, network, refused } = yield* limited({ clients: 2 })
+      const nodes = yield* Effect.forEach(["a", "b"], (name) =>
+        start(network, name, { connect: ["inproc://here"], endpoint: "none" })
+      )
+      yield* pass(network, 1000)
+      const late = yield* client("late")
+      yield* late.say(Wire.HELLO, Wire.PING)
+      yield* settle(network)
+      assert.deepStrictEqual(late.take(), [])
+      assert.strictEqual((yield* refused).clients, 2)
+      yield* gossip.publish("k", "v")
+      yield* settle(network)
+      for (const node of nodes) assert.deepStrictEqual(node.seen, ["k=v"])
+      yield* nodes[0]!.close
+      yield* pass(network, 1000)
+      yield* late.say(Wire.HELLO, Wire.PING)
+      yield* settle(network)
+      assert.deepStrictEqual(late.take(), ["PUBLISH k=v", "PONG"])
+    })
+  )
+
+  it.effect("one that sends too much has to say HELLO again; others are not concerned", () =>
+    Effect.gen(function* () {
+      const { client, gossip, lines, network, refused } = yield* limited({ messagesPerSecond: 10 })
+      const [fast, slow] = [yield* client("fast"), yield* client("slow")]
+      yield* slow.say(Wire.HELLO)
+      yield* fast.say(Wire.HELLO, ...Array.from({ length: 1000 }, (_, n) => Wire.PUBLISH(`k${n}`, "v")))
+      yield* settle(network)
+      assert.strictEqual((yield* gossip.status).tuples, 9)
+      assert.strictEqual((yield* refused).rate, 991)
+      assert.isAtMost(lines.filter((line) => line.includes("messages-per-second")).length, 4)
+      yield* slow.say(Wire.PING)
+      yield* settle(network)
+      assert.strictEqual(slow.take().at(-1), "PONG")
+      yield* pass(network, 1000)
+      fast.take()
+      yield* fast.say(Wire.HELLO, Wire.PING)
+      yield* settle(network)
+      assert.strictEqual(fast.take().at(-1), "PONG")
+      assert.deepInclude((yield* gossip.status).listeners[0], { peers: 2, members: 2 })
+    })
+  )
+})
