@@ -1,0 +1,50 @@
+/**
+ * Whether a node lives, and whether it is ready for those who rely on it.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { Gossip } from "../services/Gossip.ts"
+
+/**
+ * `live`: the node answers; if not, only a new one helps. `ready`: it is also connected to all its remotes and has what
+ * they had to say; `reasons` tell what is missing, one line each.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Health {
+  readonly live: boolean
+  readonly ready: boolean
+  readonly reasons: ReadonlyArray<string>
+}
+
+/**
+ * How long a node may take to answer.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const patience = "5 seconds"
+
+/**
+ * @since 0.1.0
+ * @category health
+ */
+export const health: Effect.Effect<Health, never, Gossip> = Effect.flatMap(Gossip, (gossip) =>
+  gossip.status.pipe(
+    Effect.map(({ remotes }): Health => {
+      const reasons = remotes
+        .filter(({ state }) => state !== "Connected")
+        .map(({ endpoint, error, state }) => `${endpoint}: ${error ?? state.toLowerCase()}`)
+      return { live: true, ready: reasons.length === 0, reasons }
+    }),
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () => Effect.succeed(dead(`no answer from the node within ${patience}`))
+    }),
+    Effect.catch(({ reason }) => Effect.succeed(dead(reason.detail)))
+  )
+)
+
+const dead = (reason: string): Health => ({ live: false, ready: false, reasons: [reason] })

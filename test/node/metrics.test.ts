@@ -1,0 +1,93 @@
+/** What a node tells of itself: metrics, and whether it is healthy. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Metric } from "effect"
+import * as Gossip from "../../src/Gossip.ts"
+import * as GossipHealth from "../../src/layers/GossipHealth.ts"
+import * as GossipMetrics from "../../src/layers/GossipMetrics.ts"
+import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
+import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import { Wire } from "../interop/RawPeer.ts"
+import { pass, rawClient, start } from "./support.ts"
+
+/** All values of this program's own registry, as `name{attribute=value}`. */
+const metrics = Effect.map(Metric.snapshot, (all) =>
+  Object.fromEntries(
+    all
+      .filter(({ id }) => id.startsWith("zgossip_"))
+      .map(({ attributes = {}, id, state }) => {
+        const labels = Object.entries(attributes)
+          .filter(([name, value]) => name !== "node" || value !== "here")
+          .map(([name, value]) => `${name}=${value}`)
+        const value = "count" in state ? state.count : "value" in state ? state.value : undefined
+        return [labels.length === 0 ? id : `${id}{${labels.join(",")}}`, Number(value)]
+      })
+  )
+)
+
+const ownRegistry = Effect.provideServiceEffect(
+  Metric.MetricRegistry,
+  Effect.sync(() => new Map())
+)
+
+describe("metrics", () => {
+  it.effect("are up to date every second, and have no label for a key", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      yield* start(network, "there", { publish: { theirs: "1" } })
+      const node = Gossip.layerMemory(network, {
+        host: "here",
+        bind: ["inproc://here"],
+        connect: ["inproc://there", "inproc://nowhere"],
+        publish: { ours: "1" },
+        valueOctets: 10
+      })
+      yield* Layer.build(GossipMetrics.layer({ attributes: { node: "here" } }).pipe(Layer.provide(node)))
+      const client = yield* rawClient(MemoryTransport.make(network, "client"), "inproc://here")
+      yield* client.say(Wire.HELLO, Wire.PUBLISH("secret key", "1"), Wire.PUBLISH("secret key", "1"))
+      yield* client.say(Wire.PUBLISH("long", "x".repeat(11)), Buffer.from("garbage"))
+      yield* pass(network, 2500)
+      const seen = yield* metrics
+      assert.deepInclude(seen, {
+        zgossip_tuples: 3,
+        zgossip_listeners: 1,
+        zgossip_peers: 1,
+        zgossip_members: 0,
+        "zgossip_remotes{state=Connected}": 1,
+        zgossip_accepted_total: 3,
+        zgossip_duplicates_total: 1,
+        "zgossip_invalid_total{direction=sent}": 1,
+        "zgossip_malformed_total{reason=signature}": 1,
+        "zgossip_refused_total{reason=value}": 1,
+        zgossip_defects_total: 0
+      })
+      assert.notInclude(Object.keys(seen).join(" "), "secret")
+      yield* client.say(Wire.HELLO, Wire.PUBLISH("more", "1"))
+      yield* pass(network, 1000)
+      assert.deepInclude(yield* metrics, { zgossip_tuples: 4, zgossip_accepted_total: 4, zgossip_members: 1 })
+    }).pipe(ownRegistry)
+  )
+})
+
+describe("health", () => {
+  it.effect("is ready once all remotes are connected, and not live once it was stopped", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const context = yield* Layer.build(
+        Gossip.layerMemory(network, { host: "here", connect: ["tcp://127.0.0.1:5670"] })
+      )
+      const health = Effect.provide(GossipHealth.health, context)
+      yield* pass(network, 1000)
+      const alone = yield* health
+      assert.deepInclude(alone, { live: true, ready: false })
+      assert.match(alone.reasons.join(), /^tcp:\/\/127\.0\.0\.1:5670: .+/)
+      yield* start(network, "there", { endpoint: "tcp://127.0.0.1:5670" })
+      yield* pass(network, 5000)
+      assert.deepStrictEqual(yield* health, { live: true, ready: true, reasons: [] })
+      yield* Effect.provide(
+        Effect.flatMap(Gossip.Gossip, ({ stop }) => stop),
+        context
+      )
+      assert.deepInclude(yield* health, { live: false, ready: false })
+    })
+  )
+})
