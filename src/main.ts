@@ -10,7 +10,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
 import * as CliConfig from "effect/cli/CliConfig"
 import * as CliOutput from "effect/cli/CliOutput"
@@ -31,13 +30,13 @@ const end = args.indexOf("--")
 const options = args.slice(0, end < 0 ? args.length : end)
 
 const color = !options.includes("--no-color")
+const debugging = /(?:^|\s)--log-level[=\s](?:debug|trace|all)(?:\s|$)/.test(options.join(" "))
 
 /** One line each to standard error: time, level where it is not Info, text. */
-const logger = Logger.make(({ cause, date, fiber, logLevel, message }) => {
+const logger = Logger.make(({ cause, date, logLevel, message }) => {
   const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
   // A stack is for who asks for it, and for a fault of ours.
-  const debugging = fiber.getRef(References.MinimumLogLevel) === "Debug" || Cause.hasDies(cause)
-  const detail = cause.reasons.length === 0 || !debugging ? "" : `\n${Cause.pretty(cause)}`
+  const detail = cause.reasons.length > 0 && (debugging || Cause.hasDies(cause)) ? `\n${Cause.pretty(cause)}` : ""
   const level = logLevel === "Info" ? "" : `${logLevel.toUpperCase()} `
   const line = `${date.toISOString().slice(11, 23)} ${level}${printable(text)}${detail}\n`
   const style = logLevel === "Error" ? "red" : logLevel === "Warn" ? "yellow" : "dim"
@@ -59,10 +58,10 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
   if (!(error instanceof Failure || error instanceof GossipError || error instanceof ConfigurationError))
     return Effect.void
-  return Effect.andThen(
-    Effect.sync(() => void process.stderr.write(`zgossip: ${printable(error.message)}\n`)),
-    Effect.logDebug("the failure in full:", cause)
-  )
+  return Effect.sync(() => {
+    process.stderr.write(`zgossip: ${printable(error.message)}\n`)
+    if (debugging) process.stderr.write(`${Cause.pretty(cause)}\n`)
+  })
 }
 
 /** Wrong arguments are one line; the help, which would scroll it away, is there for who asks. */

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process"
 import { closeSync, existsSync, openSync } from "node:fs"
 import { Dealer } from "zeromq"
 import { eventually, ourNode, place } from "./OurNode.ts"
-import { long, program, run } from "./Program.ts"
+import { long, program, ran, run } from "./Program.ts"
 import { rawDealer, rawRouter, Wire } from "./RawPeer.ts"
 
 const serve = (...args: ReadonlyArray<string>) => run("serve", ...args)
@@ -97,6 +97,21 @@ describe("zgossip serve", () => {
             })
           )
         yield* Effect.forEach(cases, refused, { concurrency: 2, discard: true })
+      }),
+    options
+  )
+
+  it.live(
+    "an error has its stack only with --log-level debug",
+    () =>
+      Effect.gen(function* () {
+        const busy = yield* rawRouter(yield* place("tcp"))
+        const tell = (...args: ReadonlyArray<string>) =>
+          Effect.map(ran({}, "serve", "--bind", busy.endpoint, ...args), ({ stderr }) => stderr)
+        const [plain, debug] = yield* Effect.all([tell(), tell("--log-level", "debug")], { concurrency: 2 })
+        assert.match(plain, /^zgossip: [^\n]+\n$/)
+        assert.isTrue(debug.startsWith(plain))
+        assert.match(debug, /\n +at /)
       }),
     options
   )
