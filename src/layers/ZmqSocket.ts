@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Zmq from "zeromq"
+import * as Message from "../protocol/Message.ts"
 import { codeOf } from "./ZmqError.ts"
 
 /** Octets of a notice: long enough that no peer guesses it and forges a departure. */
@@ -37,6 +38,7 @@ export const commonOptions = {
   sendHighWaterMark: 1000,
   receiveHighWaterMark: 1000,
   handshakeInterval: 5_000,
+  maxMessageSize: Message.maxLength, // or memory is taken on a stranger's word; a longer frame ends its connection
   heartbeatInterval: 5_000, // a host that vanished without a word is noticed after heartbeatTimeout
   heartbeatTimeout: 15_000
 } as const

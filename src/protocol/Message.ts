@@ -86,6 +86,14 @@ const malformed = {
   length: { _tag: "Malformed", reason: "Length" }
 } as const satisfies Record<string, Malformed>
 
+/**
+ * Octets of the longest frame that is read: a PUBLISH of the longest key and value, and 64 KiB for what may stand behind.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const maxLength: number = 4 + 1 + Tuple.maxKeyLength + 4 + Tuple.maxValueLength + 4 + 2 ** 16
+
 const headerLength = 4
 const version = 1
 

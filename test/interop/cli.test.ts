@@ -102,6 +102,19 @@ describe("zgossip serve", () => {
   )
 
   it.live(
+    "on an address that others reach it says so, in one line",
+    () =>
+      Effect.gen(function* () {
+        const port = (yield* place("tcp")).split(":").at(-1)
+        const zgossip = yield* serve("--bind", `tcp://*:${port}`, "--bind", yield* place("tcp"))
+        const [line] = yield* zgossip.await("stderr", /^.*WARN whoever reaches .*$/m)
+        assert.include(line, `:${port}`)
+        assert.notInclude(line, "127.0.0.1")
+      }),
+    options
+  )
+
+  it.live(
     "an error has its stack only with --log-level debug",
     () =>
       Effect.gen(function* () {
