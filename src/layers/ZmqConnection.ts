@@ -99,7 +99,7 @@ const dial = Effect.fnUntraced(function* (
   })
   yield* Effect.timeoutOrElse(Deferred.await(up), {
     duration: longestAttempt,
-    orElse: () => Effect.fail(dealer.failed("connect", "Unreachable", `no handshake within ${longestAttempt}`))
+    orElse: () => Effect.fail(dealer.tooLate())
   })
   return dealer.start()
 })
@@ -160,6 +160,10 @@ class Dealer {
     return failure(operation, Endpoint.format(this.endpoint), tag, detail, code)
   }
 
+  tooLate(): TransportError {
+    return this.failed("connect", "Unreachable", `no handshake within ${longestAttempt}`)
+  }
+
   attempt(run: (socket: Socket.DealerSocket) => void): Effect.Effect<void, TransportError> {
     return Effect.try({
       try: () => run(this.socket),
@@ -177,6 +181,8 @@ class Dealer {
         return Effect.fail(this.failed("connect", "Refused", "nobody listens there (yet)"))
       case "handshake:error:protocol":
       case "handshake:error:other":
+        // libzmq's own patience, which is as long as ours, has ended.
+        if (codeOf(event.error) === "EAGAIN") return Effect.fail(this.tooLate())
         return Effect.fail(
           this.failed("connect", "Protocol", "the handshake failed, is it a ZeroMQ socket?", codeOf(event.error))
         )
