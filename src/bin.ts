@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { enableCompileCache } from "node:module"
+import * as module from "node:module"
 
 /** As in package.json, "engines". */
 const needed = [22, 19] as const
@@ -19,7 +19,7 @@ if (major < needed[0] || (major === needed[0] && minor < needed[1])) {
   process.exitCode = 1
 } else {
   // Half of a start is compiling.
-  enableCompileCache()
+  module.enableCompileCache?.()
   const { run } = await import("./main.ts")
   run()
 }

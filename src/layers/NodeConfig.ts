@@ -101,7 +101,7 @@ export const make = Effect.fnUntraced(function* (
       ({ code, detail }) =>
         new ConfigurationError({ operation: `read ${name}`, reason: { _tag: "FileNotRead", detail, code } })
     )
-    const document = Zpl.parse(octets)
+    const document = Zpl.parse(Octets.toBytes(octets))
     if (Result.isFailure(document)) {
       return yield* new ConfigurationError({
         operation: "read the configuration",

@@ -522,6 +522,30 @@ describe("set", () => {
 })
 
 describe("save", () => {
+  it.effect("keeps every octet of a file: UTF-8, and what is none", () =>
+    Effect.gen(function* () {
+      const octets = Buffer.concat([
+        Buffer.from('#   Grüße\nzgossip\n    publish\n        motd = "grüß"\n        raw = "'),
+        Buffer.from([0xff, 0xfe]),
+        Buffer.from('"\n')
+      ]).toString("latin1")
+      const { files, gossip } = yield* world({ config: "a.zpl", files: { "a.zpl": octets } })
+      const held = yield* gossip.entries
+      assert.deepStrictEqual(
+        held.map(({ keyOctets, valueOctets }) => [keyOctets, valueOctets]),
+        [
+          ["motd", Buffer.from("grüß").toString("latin1")],
+          ["raw", "\u00ff\u00fe"]
+        ]
+      )
+      yield* gossip.save("b.zpl")
+      assert.strictEqual(files.get("b.zpl"), octets)
+      yield* gossip.configure("b.zpl")
+      yield* gossip.save("c.zpl")
+      assert.strictEqual(files.get("c.zpl"), octets)
+    })
+  )
+
   it.effect("keeps comments and what nobody knows, changes what was changed, and reads back the same", () =>
     Effect.gen(function* () {
       const text = `#   my node
