@@ -105,28 +105,18 @@ export const layerMemory = (
  * @since 0.1.0
  * @category layers
  */
-export const layerStarted = (
-  options: Pick<Options, "bind" | "connect" | "publish"> = {}
-): Layer.Layer<Gossip, GossipError, Transport | TupleStore | GossipConfig> =>
+export const layerStarted = (): Layer.Layer<Gossip, GossipError, Transport | TupleStore | GossipConfig> =>
   Layer.effect(
     Gossip,
     Effect.gen(function* () {
-      const { bind = [], connect = [], publish = [] } = options
       const { gossip, start } = yield* GossipNode.make
       yield* start
-      yield* gossip.publishAll(isIterable(publish) ? publish : Object.entries(publish))
-      yield* Effect.forEach(bind, gossip.bind, { discard: true })
-      yield* Effect.forEach(connect, gossip.connect, { discard: true })
       return gossip
     })
   )
 
-const isIterable = <A>(value: Iterable<A> | object): value is Iterable<A> => Symbol.iterator in value
-
 const givenBy = ({ publish = [], ...options }: Options): Effect.Effect<NodeConfig.Given, GossipError> => {
-  const tuples = Result.all(
-    Array.from(isIterable(publish) ? publish : Object.entries(publish), ([key, value]) => Tuple.make(key, value))
-  )
+  const tuples = Tuple.makeAll(Symbol.iterator in publish ? publish : Object.entries(publish))
   return Result.isSuccess(tuples)
     ? Effect.succeed({ ...options, publish: tuples.success })
     : Effect.fail(GossipNode.tooLong(tuples.failure))

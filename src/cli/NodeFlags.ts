@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Flag from "effect/cli/Flag"
 import type * as NodeConfig from "../layers/NodeConfig.ts"
+import { brief } from "../protocol/Endpoint.ts"
 import * as Tuple from "../protocol/Tuple.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
@@ -80,12 +81,7 @@ export const optionsOf = Effect.fnUntraced(function* ({ bind, config, connect, p
   return options
 })
 
-const parseTuple = (text: string): Effect.Effect<Tuple.Tuple, Failure> => {
-  const wrong = (detail: string) => usage(`--publish ${JSON.stringify(text.slice(0, 100))} ${detail}`)
-  const equals = text.indexOf("=")
-  return equals < 0
-    ? Effect.fail(wrong("has no value: write --publish key=value"))
-    : Effect.fromResult(
-        Result.mapError(Tuple.make(text.slice(0, equals), text.slice(equals + 1)), ({ message }) => wrong(message))
-      )
-}
+const parseTuple = (text: string): Effect.Effect<Tuple.Tuple, Failure> =>
+  Effect.fromResult(
+    Result.mapError(Tuple.fromText(text), (detail) => usage(`--publish ${JSON.stringify(brief(text))}: ${detail}`))
+  )

@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import type { Configuration } from "../protocol/Configuration.ts"
 import { notices } from "../protocol/ConfigurationNotices.ts"
 import * as Configurations from "../protocol/Configuration.ts"
+import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Octets from "../protocol/Octets.ts"
 import * as Settings from "../protocol/Settings.ts"
 import * as Tuple from "../protocol/Tuple.ts"
@@ -103,16 +104,12 @@ export const fromEnvironment: Effect.Effect<Source> = Effect.map(ConfigProvider.
  */
 export const variable = (path: string): string => `ZGOSSIP_${path.toUpperCase().replaceAll(/[/-]/g, "_")}`
 
-const parseTuple = (text: string) => {
-  const equals = text.indexOf("=")
-  return equals < 0
-    ? Effect.fail(invalid("publish", `${JSON.stringify(text)} of ZGOSSIP_PUBLISH has no value: write key=value`))
-    : Effect.fromResult(
-        Result.mapError(Tuple.make(text.slice(0, equals), text.slice(equals + 1)), ({ message }) =>
-          invalid("publish", `ZGOSSIP_PUBLISH: ${message}`)
-        )
-      )
-}
+const parseTuple = (text: string) =>
+  Effect.fromResult(
+    Result.mapError(Tuple.fromText(text), (detail) =>
+      invalid("publish", `ZGOSSIP_PUBLISH: ${JSON.stringify(Endpoint.brief(text))}: ${detail}`)
+    )
+  )
 
 const readList = ({ place, provider, where }: Pick<Source, "place" | "provider" | "where">, name: string) =>
   Config.option(Config.Array(Schema.String, name))

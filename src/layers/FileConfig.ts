@@ -8,7 +8,6 @@ import * as Layer from "effect/Layer"
 import type { Stats } from "node:fs"
 import { stat } from "node:fs/promises"
 import type { ConfigurationError } from "../protocol/Configuration.ts"
-import * as Octets from "../protocol/Octets.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
 import { FileError, readFile, writeFileAtomically } from "./AtomicFile.ts"
 import * as NodeConfig from "./NodeConfig.ts"
@@ -28,12 +27,12 @@ const onDisk: NodeConfig.Files = {
     // Nobody can tell when a pipe has its next octet, or whether a device has a last one.
     Effect.andThen(
       refuse("read", path, (found) => !found.isFile() && !found.isDirectory(), "it is no regular file"),
-      Effect.map(readFile(path, longest), Octets.from)
+      readFile(path, longest)
     ),
   write: (path, octets) =>
     Effect.andThen(
       refuse("write", path, (found) => found.isFIFO(), "it is a pipe"),
-      writeFileAtomically(path, Octets.toBytes(octets))
+      writeFileAtomically(path, octets)
     ),
   stamp: (path) =>
     Effect.promise(() =>

@@ -244,7 +244,7 @@ export const make = Effect.gen(function* () {
       return Result.isSuccess(tuple) ? publish(tuple.success) : Effect.fail(tooLong(tuple.failure))
     },
     publishAll: (tuples) => {
-      const made = Result.all(Array.from(tuples, ([key, value]) => Tuple.make(key, value)))
+      const made = Tuple.makeAll(tuples)
       return Result.isSuccess(made) ? publishAll(made.success) : Effect.fail(tooLong(made.failure))
     },
     get: (key) => submit(() => Option.fromUndefinedOr(store.get(Octets.from(key)))),

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ConfigurationError } from "../protocol/Configuration.ts"
-import type * as Octets from "../protocol/Octets.ts"
+import * as Octets from "../protocol/Octets.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
 import * as NodeConfig from "./NodeConfig.ts"
 
@@ -28,8 +28,10 @@ const inMemory = (files: Map<string, Octets.Octets>): NodeConfig.Files => ({
   read: (path) =>
     Effect.suspend(() => {
       const octets = files.get(path)
-      return octets === undefined ? Effect.fail({ detail: "no such file", code: "ENOENT" }) : Effect.succeed(octets)
+      return octets === undefined
+        ? Effect.fail({ detail: "no such file", code: "ENOENT" })
+        : Effect.succeed(Octets.toBytes(octets))
     }),
-  write: (path, octets) => Effect.sync(() => void files.set(path, octets)),
+  write: (path, octets) => Effect.sync(() => void files.set(path, Octets.from(octets))),
   stamp: (path) => Effect.sync(() => files.get(path) ?? "")
 })

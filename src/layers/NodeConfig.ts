@@ -22,9 +22,9 @@ import * as ConfigSources from "./ConfigSources.ts"
  * @category models
  */
 export interface Files {
-  readonly read: (path: string) => Effect.Effect<Octets.Octets, FileProblem>
+  readonly read: (path: string) => Effect.Effect<Uint8Array, FileProblem>
   /** As a whole, or not at all. */
-  readonly write: (path: string, octets: Octets.Octets) => Effect.Effect<void, FileProblem>
+  readonly write: (path: string, octets: Uint8Array) => Effect.Effect<void, FileProblem>
   readonly stamp: (path: string) => Effect.Effect<string>
 }
 
@@ -95,13 +95,13 @@ export const make = Effect.fnUntraced(function* (
   const withFile = Effect.fnUntraced(function* (path: string, changes: Zpl.Document) {
     // First, or a change while it is being read would go unnoticed.
     const stamp = yield* files.stamp(path)
-    const name = path === "" ? '""' : Octets.printable(path)
+    const name = nameOf(path)
     const octets = yield* Effect.mapError(
       files.read(path),
       ({ code, detail }) =>
         new ConfigurationError({ operation: `read ${name}`, reason: { _tag: "FileNotRead", detail, code } })
     )
-    const document = Zpl.parse(Octets.toBytes(octets))
+    const document = Zpl.parse(octets)
     if (Result.isFailure(document)) {
       return yield* new ConfigurationError({
         operation: "read the configuration",
@@ -139,10 +139,10 @@ export const make = Effect.fnUntraced(function* (
     save: (path) =>
       Effect.flatMap(SubscriptionRef.get(ref), (configuration) =>
         Effect.mapError(
-          files.write(path, Zpl.print(written(configuration))),
+          files.write(path, Octets.toBytes(Zpl.print(written(configuration)))),
           ({ code, detail }) =>
             new ConfigurationError({
-              operation: `save ${path === "" ? '""' : Octets.printable(path)}`,
+              operation: `save ${nameOf(path)}`,
               reason: { _tag: "FileNotWritten", detail, code }
             })
         )
@@ -150,6 +150,8 @@ export const make = Effect.fnUntraced(function* (
     stamp: files.stamp
   })
 })
+
+const nameOf = (path: string): string => (path === "" ? '""' : Octets.printable(path))
 
 const documentOf = ({ bind, connect, publish, ...settings }: Given): Zpl.Document =>
   Configurations.write(Zpl.empty, {

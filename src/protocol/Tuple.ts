@@ -81,7 +81,31 @@ export const make = (key: Octets.Input, value: Octets.Input): Result.Result<Tupl
   fromOctets(Octets.from(key), Octets.from(value))
 
 /**
- * The same from octets: no text is encoded any more.
+ * All of them, or the error of the first that is too long.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeAll = (
+  tuples: Iterable<readonly [key: Octets.Input, value: Octets.Input]>
+): Result.Result<ReadonlyArray<Tuple>, TupleTooLong> =>
+  Result.all(Array.from(tuples, ([key, value]) => make(key, value)))
+
+/**
+ * A tuple as people write it in arguments and variables: the key ends at the first `=`. The error says what is wrong.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromText = (text: string): Result.Result<Tuple, string> => {
+  const equals = text.indexOf("=")
+  return equals < 0
+    ? Result.fail("it has no value, write key=value")
+    : Result.mapError(make(text.slice(0, equals), text.slice(equals + 1)), ({ message }) => message)
+}
+
+/**
+ * From octets: no text is encoded any more.
  *
  * @since 0.1.0
  * @category constructors

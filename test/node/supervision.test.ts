@@ -2,7 +2,7 @@
  * Sockets that fail, faults of our own, and the end of everything.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Result, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Gossip from "../../src/Gossip.ts"
 import * as MemoryConfig from "../../src/layers/MemoryConfig.ts"
@@ -10,6 +10,7 @@ import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
 import * as MemoryTupleStore from "../../src/layers/MemoryTupleStore.ts"
 import { type Listener, Transport, TransportError, type TransportReason } from "../../src/services/Transport.ts"
+import * as Tuple from "../../src/protocol/Tuple.ts"
 import { TupleStore } from "../../src/services/TupleStore.ts"
 import { Wire } from "../interop/RawPeer.ts"
 import {
@@ -40,14 +41,17 @@ const error = (operation: TransportError["operation"], tag: TransportReason, det
 const assemble = (
   network: Network,
   parts: { readonly transport?: Transport["Service"]; readonly store?: Layer.Layer<TupleStore> },
-  options: Gossip.Options = {}
+  options: Omit<Gossip.Options, "publish"> & { readonly publish?: Readonly<Record<string, string>> } = {}
 ) =>
   build(
-    Gossip.layerStarted(options).pipe(
+    Gossip.layerStarted().pipe(
       Layer.provide([
         Layer.succeed(Transport, parts.transport ?? MemoryTransport.make(network, "here")),
         parts.store ?? Layer.fresh(MemoryTupleStore.layer),
-        MemoryConfig.layer()
+        MemoryConfig.layer({
+          ...options,
+          publish: Result.getOrThrow(Tuple.makeAll(Object.entries(options.publish ?? {})))
+        })
       ])
     )
   )
