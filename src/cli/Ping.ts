@@ -46,13 +46,14 @@ export const ping = Effect.fnUntraced(
     const attempt = yield* pinger(globals)
     const loop = Effect.gen(function* () {
       for (let seq = 1; ; seq++) {
-        const start = yield* Clock.currentTimeMillis
+        const start = yield* Clock.monotonicTimeNanos
         const answer = yield* attempt
         scores.add(answer.time)
         last = answer.trouble
         yield* write(`${line(globals, seq, answer)}\n`)
         if (seq >= count) return
-        yield* Effect.sleep(Math.max(0, start + interval - (yield* Clock.currentTimeMillis)))
+        const passed = Number((yield* Clock.monotonicTimeNanos) - start) / 1e6
+        yield* Effect.sleep(Math.max(0, interval - passed))
       }
     })
     const summary = Effect.suspend(() => write(`${scores.summary(globals)}\n`))

@@ -77,9 +77,9 @@ const measure = Effect.fnUntraced(function* ({ ping, select }: Client) {
  */
 export const timed = <E, R>(self: Effect.Effect<void, E, R>): Effect.Effect<number, E, R> =>
   Effect.gen(function* () {
-    const start = yield* Clock.currentTimeNanos
+    const start = yield* Clock.monotonicTimeNanos
     yield* self
-    return Number((yield* Clock.currentTimeNanos) - start) / 1e6
+    return Number((yield* Clock.monotonicTimeNanos) - start) / 1e6
   })
 
 const toJson = (node: Seen | Unseen): string =>

@@ -202,8 +202,10 @@ export class GossipEngine {
     else if (before._tag !== state._tag) {
       this.journal.trace(() => `${client.name}: ${before._tag} -> ${state._tag}, timed out`)
     }
-    if (state._tag === "Connected") this.#strangers.delete(client)
-    else this.#strangers.add(client)
+    if (before._tag !== state._tag) {
+      if (state._tag === "Connected") this.#strangers.delete(client)
+      else this.#strangers.add(client)
+    }
     for (const action of actions) {
       switch (action._tag) {
         case "Accept":
@@ -214,8 +216,8 @@ export class GossipEngine {
           this.#send(client, action.message)
           break
         case "Dump":
-          // What waits is in the dump too; a peer that says HELLO again and again has at most so many waiting.
-          if (!client.mailbox.outbox.hasRoom) client.mailbox.outbox.forget()
+          // What waits is in the dump too; a peer that says HELLO again and again has at most so many dumps waiting.
+          if (client.mailbox.outbox.sources >= mostDumps) client.mailbox.outbox.forget()
           this.#pour(client, { upTo: this.#store.sequence() })
           break
         case "Tell":
@@ -387,6 +389,8 @@ export class GossipEngine {
 const accepted = { _tag: "Accepted" } as const
 /** Stands for a message that is not even looked at: it costs its sender the session. */
 const tooMany = Message.decode([])
+/** Dumps that may wait for one client. To forget them costs a look at all that waits, so it is not done for each. */
+const mostDumps = 16
 const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0 }
 
 const tells = (actions: ReadonlyArray<Session.Action | Remote.Action>): boolean => actions[0]?._tag === "Tell"

@@ -58,6 +58,7 @@ export class Outbox<A> {
   #queue: Array<A | Reply<A> | Source<A> | undefined> = []
   #head = 0
   #size = 0
+  #sources = 0
   /** Insertion order is sending order. */
   readonly #late = new Set<Octets>()
   /** One for as long as there are any: a new one would have to step over all that were deleted. */
@@ -82,6 +83,11 @@ export class Outbox<A> {
   /** Keys that wait behind the queue: what is put now overtakes them. */
   get late(): number {
     return this.#late.size
+  }
+
+  /** How many {@link pour}s are not at their end. */
+  get sources(): number {
+    return this.#sources
   }
 
   get hasRoom(): boolean {
@@ -118,6 +124,7 @@ export class Outbox<A> {
   /** Puts items that are made while they are taken. The caller bounds how many of these wait. */
   pour(items: Iterator<A, void>): void {
     this.#queue.push(new Source(items))
+    this.#sources += 1
   }
 
   /** Drops what waits, save replies. */
@@ -132,6 +139,7 @@ export class Outbox<A> {
     this.#queue = []
     this.#head = 0
     this.#size = 0
+    this.#sources = 0
     this.#late.clear()
     this.#lateKeys = undefined
   }
@@ -159,6 +167,7 @@ export class Outbox<A> {
     if (item instanceof Source) {
       const next = item.items.next()
       if (next.done !== true) return next.value
+      this.#sources -= 1
       this.#advance()
       return undefined
     }

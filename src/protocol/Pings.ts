@@ -88,12 +88,14 @@ export const heard = (link: Pings, now: number, timeout: number): Pings => {
 }
 
 /**
- * A PONG: was its PING heard in time after the one before it, as far as we can know?
+ * A PONG: was its PING heard in time after the one before it, as far as we can know? One that nobody asked for says
+ * nothing: it must not vouch for a PING that is still to come.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const answer = (link: Pings, now: number, timeout: number): Pings => {
+  if (link.pongs === link.pings) return link
   const pongs = link.pongs + 1
   const [first, ...rest] = link.open
   const late = now - link.answered > timeout && link.brokenAt > link.answered

@@ -341,7 +341,9 @@ const tick = (state: Live, input: Extract<Input, { readonly _tag: "Tick" }>, tim
   if (now < state.link.pingAt) return stay(state)
   const link = { ...state.link, pingAt: now + timing.pingInterval }
   if (state._tag === "Joining") {
-    if (state.refused) return rejoin({ ...state, link }, state.attempt + 1, false, input, timing)
+    if (state.refused) {
+      return rejoin({ ...state, link: { ...link, refusedAt: now } }, state.attempt + 1, false, input, timing)
+    }
     if (!state.answers && now - link.heardAt > patience * timing.timeout) return joined({ ...state, link }, input)
   }
   // A peer that does not read would get them all at once.

@@ -106,6 +106,26 @@ describe("clients", () => {
     })
   )
 
+  it.effect("those of a listener that was unbound take no place of others", () =>
+    Effect.gen(function* () {
+      const { client, gossip, network, refused } = yield* limited({ clients: 1 })
+      const gone = yield* client("gone")
+      yield* gone.say(Wire.PING)
+      yield* settle(network)
+      yield* gossip.unbind("inproc://here")
+      yield* gossip.bind("inproc://here")
+      yield* pass(network, 1000)
+      for (const name of ["first", "second"]) {
+        const stranger = yield* client(name)
+        yield* stranger.say(Wire.PING)
+        yield* settle(network)
+        assert.deepStrictEqual(stranger.take(), ["PONG"])
+        assert.deepInclude((yield* gossip.status).listeners[0], { peers: 1 })
+      }
+      assert.strictEqual((yield* refused).clients, 1)
+    })
+  )
+
   it.effect("where all are members a new one is not heard until one of them has left", () =>
     Effect.gen(function* () {
       const { client, gossip, network, refused } = yield* limited({ clients: 2 })
@@ -148,6 +168,23 @@ describe("clients", () => {
       yield* settle(network)
       assert.strictEqual(fast.take().at(-1), "PONG")
       assert.deepInclude((yield* gossip.status).listeners[0], { peers: 2, members: 2 })
+    })
+  )
+})
+
+describe("dumps", () => {
+  it.effect("that wait for a client that asks and does not read are few; the last one is whole", () =>
+    Effect.gen(function* () {
+      const publish = Array.from({ length: 2000 }, (_, n) => [`k${n}`, "v"] as const)
+      const { client, network } = yield* limited({ publish })
+      const greedy = yield* client("greedy")
+      // Two of them: one is refused, and the next one is not
+      yield* greedy.say(...Array.from({ length: 1001 }, () => Wire.HELLO), Wire.PING)
+      yield* settle(network)
+      const heard = greedy.take()
+      assert.isBelow(heard.filter((line) => line.startsWith("PUBLISH")).length, 100 * 2000)
+      assert.strictEqual(heard.at(-1), "PONG")
+      assert.strictEqual(new Set(heard.slice(-2001, -1)).size, 2000)
     })
   )
 })
