@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function* (
   }
 
   yield* Queue.take(commands).pipe(
-    Effect.tap((command) => submit((engine) => engine.traceCommand(command))),
+    Effect.tap((command) => submit((engine) => engine.journal.trace(() => `command ${command._tag}`))),
     Effect.flatMap((command) =>
       carryOut(command).pipe(
         Effect.catch((error) => reply(() => ({ _tag: "Failed", command, error }))),

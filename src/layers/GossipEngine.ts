@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import type { Command, Reply } from "../protocol/Command.ts"
+import type { Reply } from "../protocol/Command.ts"
 import * as Message from "../protocol/Message.ts"
 import * as Remote from "../protocol/Remote.ts"
 import * as Session from "../protocol/Session.ts"
@@ -133,10 +133,6 @@ export class GossipEngine {
   reply(subscriber: Subscriber, reply: Reply<GossipError>): void {
     if (!subscriber.outbox.push(reply)) this.journal.counters.repliesDropped += 1
     this.#touched.add(subscriber)
-  }
-
-  traceCommand(command: Command): void {
-    this.journal.trace(() => `command ${command._tag}`)
   }
 
   status(): Status {
