@@ -52,6 +52,12 @@ const teardown: Runtime.Teardown = (exit, onExit) => {
 const names = command.subcommands.flatMap(({ commands }) => commands.flatMap(({ alias, name }) => [name, alias]))
 const isNode = ["serve", "agent"].includes(options.find((option) => names.includes(option)) ?? "")
 
+/** What somebody took for an argument may be anything. */
+const longestLine = 500
+
+const line = (text: string): string =>
+  printable(text.length > longestLine ? `${text.slice(0, longestLine - 100)} ... ${text.slice(-100)}` : text)
+
 /** An error that its reader can mend is one line; a fault of ours comes with its stack. */
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   if (Cause.hasDies(cause)) return Effect.logError("a fault of zgossip", cause)
@@ -59,7 +65,7 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   if (!(error instanceof Failure || error instanceof GossipError || error instanceof ConfigurationError))
     return Effect.void
   return Effect.sync(() => {
-    process.stderr.write(`zgossip: ${printable(error.message)}\n`)
+    process.stderr.write(`zgossip: ${line(error.message)}\n`)
     if (debugging) process.stderr.write(`${Cause.pretty(cause)}\n`)
   })
 }
@@ -69,8 +75,10 @@ const presenter = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Effect.sync(() => {
-          const errors = event.errors.map(({ message }) => message.replaceAll(/\s*\n\s*/g, " ")).join("; ")
-          process.stderr.write(`zgossip: ${printable(errors)} (see ${event.commandPath.join(" ")} --help)\n`)
+          const [first, second, ...more] = event.errors.map(({ message }) => line(message.replaceAll(/\s*\n\s*/g, " ")))
+          const errors = [first, second, more.length > 0 ? `and ${more.length} more` : undefined]
+          const told = errors.filter((error) => error !== undefined).join("; ")
+          process.stderr.write(`zgossip: ${told} (see ${event.commandPath.join(" ")} --help)\n`)
         })
       : CliOutput.defaultPresenter.present(event)
 })
@@ -88,6 +96,8 @@ export const run = (): void => {
   // A closed standard error must not end the node; a closed standard output is found out when it is written to.
   process.stderr.on("error", () => {})
   process.stdout.on("error", () => {})
+  // The terminal is gone: that ends it as any other signal does, with all that it has started.
+  process.once("SIGHUP", () => void process.kill(process.pid, "SIGTERM"))
   command.pipe(
     Command.run({ version }),
     Effect.tapCause(report),

@@ -167,6 +167,11 @@ export const connect = (
 
 const parse = (text: string): Effect.Effect<Endpoint.Endpoint, Failure> => {
   const endpoint = Endpoint.parseConnect(text)
+  if (Result.isSuccess(endpoint) && endpoint.success._tag === "Inproc") {
+    return Effect.fail(
+      usage(`--endpoint ${Endpoint.brief(text)} is inside of another process: name one with tcp:// or ipc://`)
+    )
+  }
   return Result.isSuccess(endpoint)
     ? Effect.succeed(endpoint.success)
     : Effect.fail(usage(`--endpoint ${endpoint.failure.message}`))

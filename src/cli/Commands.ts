@@ -15,14 +15,14 @@ import * as Flag from "effect/cli/Flag"
 import type { Failure } from "./Failure.ts"
 import { config } from "./ConfigCommand.ts"
 import { nodeFlags } from "./NodeFlags.ts"
-import { defaultEndpoint, globals, root } from "./Root.ts"
+import { defaultEndpoint, globals, ownGlobals, root } from "./Root.ts"
 import type { Closed } from "./Terminal.ts"
 
 const serve = Command.make(
   "serve",
   nodeFlags,
   Effect.fnUntraced(function* (flags) {
-    const options = yield* globals
+    const options = yield* ownGlobals("serve")
     const { serve } = yield* Effect.promise(() => import("./Serve.ts"))
     yield* serve(options, flags)
   })
@@ -294,7 +294,7 @@ const pipe = Command.make(
   "pipe",
   {},
   Effect.fnUntraced(function* () {
-    yield* globals
+    yield* ownGlobals("pipe")
     const { pipe } = yield* Effect.promise(() => import("./Pipe.ts"))
     yield* pipe
   })
@@ -305,7 +305,7 @@ const pipe = Command.make(
       "output, for scripts and for programs in any language.",
       "",
       "In:   BIND endpoint, UNBIND endpoint, PORT, CONNECT endpoint, DISCONNECT endpoint, STATUS,",
-      "      PUBLISH key value, SET path value, CONFIGURE file, SAVE file, VERBOSE, $TERM",
+      "      PUBLISH key value, SET path value, CONFIGURE file (or LOAD file), SAVE file, VERBOSE, $TERM",
       "Out:  DELIVER key value for each new tuple, PORT number, STATUS number-of-tuples",
       "",
       "One blank separates two fields; a blank in a field, % and what is not printable ASCII are",

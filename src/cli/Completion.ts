@@ -28,9 +28,15 @@ export const completion = (
 /** With the flags that every command has, and without those that nobody types, such as --no-json. */
 const complete = (command: Completions.CommandDescriptor): Completions.CommandDescriptor => ({
   ...command,
-  flags: [...command.flags.map((flag) => ({ ...flag, negation: false as const })), ...everywhere],
+  flags: [
+    ...command.flags.map((flag) => ({ ...flag, negation: false as const, ...(flag.name === "config" ? file : {}) })),
+    ...everywhere
+  ],
+  arguments: command.arguments.map((argument) => (argument.name === "file" ? { ...argument, ...file } : argument)),
   subcommands: command.subcommands.map(complete)
 })
+
+const file = { type: { _tag: "Path", pathType: "file" } } as const
 
 const everywhere: ReadonlyArray<Completions.FlagDescriptor> = [
   { name: "help", aliases: ["h"], description: "Show help information", type: { _tag: "Boolean" }, negation: false },

@@ -7,13 +7,13 @@ import * as Effect from "effect/Effect"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import { nodeFlags } from "./NodeFlags.ts"
-import { globals } from "./Root.ts"
+import { ownGlobals } from "./Root.ts"
 
 const check = Command.make(
   "check",
   { file: Argument.String("file").pipe(Argument.withDescription("A configuration in ZPL, as CZMQ has it")) },
   Effect.fnUntraced(function* (input) {
-    const options = yield* globals
+    const options = yield* ownGlobals("config")
     const { check } = yield* Effect.promise(() => import("./Config.ts"))
     yield* check(options, input)
   })
@@ -31,7 +31,7 @@ const show = Command.make(
   "show",
   nodeFlags,
   Effect.fnUntraced(function* (flags) {
-    const options = yield* globals
+    const options = yield* ownGlobals("config")
     const { show } = yield* Effect.promise(() => import("./Config.ts"))
     yield* show(options, flags)
   })

@@ -5,7 +5,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { readFile, readWhole, writeFileAtomically } from "../layers/AtomicFile.ts"
+import { fstatSync } from "node:fs"
+import { FileError, readFile, readWhole, writeFileAtomically } from "../layers/AtomicFile.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
 import type { Closed } from "./Terminal.ts"
@@ -20,9 +21,26 @@ import { write } from "./Terminal.ts"
  */
 export const read = (path: string | undefined, most: number): Effect.Effect<Buffer, Failure> =>
   Effect.mapError(
-    path === undefined ? readWhole("standard input", () => process.stdin, most) : readFile(path, most),
+    path === undefined
+      ? Effect.andThen(
+          checkInput,
+          readWhole("standard input", () => process.stdin, most)
+        )
+      : readFile(path, most),
     ({ message }) => usage(message)
   )
+
+/**
+ * Node reads a directory as if it were empty.
+ *
+ * @since 0.1.0
+ * @category input
+ */
+export const checkInput: Effect.Effect<void, FileError> = Effect.suspend(() =>
+  fstatSync(0).isDirectory()
+    ? Effect.fail(new FileError({ operation: "read", path: "standard input", detail: "it is a directory" }))
+    : Effect.void
+)
 
 /** A write costs a call of the system; and a reader that leaves should not be written to for long. */
 const chunkOctets = 64 * 1024

@@ -8,6 +8,8 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Flag from "effect/cli/Flag"
 import type * as NodeConfig from "../layers/NodeConfig.ts"
+import { lists } from "../protocol/Configuration.ts"
+import type { EndpointError } from "../protocol/Endpoint.ts"
 import { brief } from "../protocol/Endpoint.ts"
 import * as Tuple from "../protocol/Tuple.ts"
 import type { Failure } from "./Failure.ts"
@@ -66,6 +68,8 @@ export interface NodeFlags {
  * @category conversions
  */
 export const optionsOf = Effect.fnUntraced(function* ({ bind, config, connect, publish, verbose }: NodeFlags) {
+  yield* Effect.forEach(bind, checked("--bind", lists.bind.parse), { discard: true })
+  yield* Effect.forEach(connect, checked("--connect", lists.connect.parse), { discard: true })
   const options: NodeConfig.Options = {
     name: "flag",
     given: {
@@ -80,6 +84,11 @@ export const optionsOf = Effect.fnUntraced(function* ({ bind, config, connect, p
   }
   return options
 })
+
+const checked =
+  <A>(flag: string, parse: (text: string) => Result.Result<A, EndpointError>) =>
+  (text: string) =>
+    Effect.fromResult(Result.mapError(parse(text), ({ message }) => usage(`${flag} ${message}`)))
 
 const parseTuple = (text: string): Effect.Effect<Tuple.Tuple, Failure> =>
   Effect.fromResult(

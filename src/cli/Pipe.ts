@@ -23,6 +23,7 @@ import * as Octets from "../protocol/Octets.ts"
 import { Transport } from "../services/Transport.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
+import { checkInput } from "./Files.ts"
 import type { Closed } from "./Terminal.ts"
 import { say, write } from "./Terminal.ts"
 
@@ -31,6 +32,7 @@ import { say, write } from "./Terminal.ts"
  * @category commands
  */
 export const pipe = Effect.gen(function* () {
+  yield* Effect.mapError(checkInput, ({ message }) => usage(message))
   const { isDrained, transport } = DrainTransport.make(yield* Transport)
   const node = Gossip.layerStarted().pipe(
     Layer.provide([Layer.succeed(Transport, transport), MemoryTupleStore.layer, FileConfig.layer()])

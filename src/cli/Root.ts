@@ -6,8 +6,10 @@
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Stdio from "effect/Stdio"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import { brief } from "../protocol/Endpoint.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
 
@@ -81,24 +83,45 @@ export interface Globals {
  * @since 0.1.0
  * @category getters
  */
-export const globals: Effect.Effect<Globals, Failure, Command.CommandContext<"zgossip">> = Effect.gen(function* () {
-  const { endpoint, json, noColor, output, quiet, timeout } = yield* root
-  if (json && Option.isSome(output) && output.value !== "json") {
-    return yield* usage(`--json and --output ${output.value} contradict each other: give one of them`)
+export const globals: Effect.Effect<Globals, Failure, Command.CommandContext<"zgossip"> | Stdio.Stdio> = Effect.gen(
+  function* () {
+    const { endpoint, json, noColor, output, quiet, timeout } = yield* root
+    const args = yield* Effect.flatMap(Stdio.Stdio, ({ args }) => args)
+    const garbled = args.find((arg) => arg.includes("\ufffd"))
+    if (garbled !== undefined) {
+      // Node has put this character in the place of each octet that it could not read.
+      return yield* usage(
+        `${JSON.stringify(brief(garbled))} is no UTF-8: give such a value on standard input, or import it`
+      )
+    }
+    if (json && Option.isSome(output) && output.value !== "json") {
+      return yield* usage(`--json and --output ${output.value} contradict each other: give one of them`)
+    }
+    const milliseconds = parseTime(timeout)
+    if (milliseconds === undefined) {
+      return yield* usage(`--timeout ${JSON.stringify(timeout)} is no time: write 500ms, 5s or 1m`)
+    }
+    const [first = defaultEndpoint, ...rest] = endpoint.length > 0 ? endpoint : yield* fromEnvironment
+    return {
+      endpoints: [first, ...rest],
+      format: json ? "json" : Option.getOrElse(output, () => "text"),
+      timeout: milliseconds,
+      quiet,
+      color: !noColor
+    }
   }
-  const milliseconds = parseTime(timeout)
-  if (milliseconds === undefined) {
-    return yield* usage(`--timeout ${JSON.stringify(timeout)} is no time: write 500ms, 5s or 1m`)
-  }
-  const [first = defaultEndpoint, ...rest] = endpoint.length > 0 ? endpoint : yield* fromEnvironment
-  return {
-    endpoints: [first, ...rest],
-    format: json ? "json" : Option.getOrElse(output, () => "text"),
-    timeout: milliseconds,
-    quiet,
-    color: !noColor
-  }
-})
+)
+
+/**
+ * The shared flags, for a command that asks no node.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const ownGlobals = (command: string): typeof globals =>
+  Effect.flatMap(root, ({ endpoint }) =>
+    endpoint.length === 0 ? globals : Effect.fail(usage(`${command} asks no node and takes no --endpoint`))
+  )
 
 /** Several are separated by commas or blanks. */
 const fromEnvironment = Config.option(Config.String("ZGOSSIP_ENDPOINT")).pipe(

@@ -61,7 +61,7 @@ export const watch = Effect.fnUntraced(
         ? Stream.runForEachArray(news, (tuples) =>
             write(tuples.map((tuple) => tupleLine(globals, tuple, put)).join(""))
           )
-        : Stream.runForEach(news, (tuple) => execute(command, tuple))
+        : Stream.runForEach(news, (tuple) => execute(command, tuple, once))
     })
     yield* Effect.provide(node, reader)
   },
@@ -112,8 +112,8 @@ const longestVariable = 64 * 1024
 /** How long a command that was told to end may take. */
 const grace = "2 seconds"
 
-/** Runs the command for a tuple, and waits for its end. */
-const execute = (command: Words, tuple: Tuple): Effect.Effect<void, Failure> =>
+/** Runs the command for a tuple, and waits for its end. Where there is but one run, its failure is ours. */
+const execute = (command: Words, tuple: Tuple, once: boolean): Effect.Effect<void, Failure> =>
   Effect.scoped(
     Effect.gen(function* () {
       const child = yield* Effect.acquireRelease(start(command, tuple), end)
@@ -121,7 +121,8 @@ const execute = (command: Words, tuple: Tuple): Effect.Effect<void, Failure> =>
       const [code, signal] = yield* ended(child)
       if (code === 0) return
       const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
-      yield* Effect.logWarning(`${command[0]} ${how} for the key ${JSON.stringify(tuple.key)}`)
+      const what = `${command[0]} ${how} for the key ${JSON.stringify(tuple.key)}`
+      yield* once ? Effect.fail(usage(what)) : Effect.logWarning(what)
     })
   )
 

@@ -1,0 +1,118 @@
+/** What a command does with what it cannot use: one line, the right exit code, and no harm. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { execFile } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { eventually, ourNode, place, temporaryDirectory } from "./OurNode.ts"
+import { program, ran, run } from "./Program.ts"
+
+const options = { timeout: 60_000 }
+
+/** A line of bash, in which `zgossip` is the command. */
+const shell = (script: string, endpoint: string) =>
+  Effect.callback<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resume) => {
+    const env = { ...process.env, NODE_OPTIONS: "", ZGOSSIP_ENDPOINT: endpoint }
+    const whole = `zgossip() { '${process.execPath}' '${program}' "$@"; }\n${script}`
+    execFile("bash", ["-c", whole], { env }, (error, stdout, stderr) =>
+      resume(Effect.succeed({ code: error === null ? 0 : Number(error.code), stdout, stderr }))
+    )
+  })
+
+const isLine = /^zgossip: [^\n]+\n$/
+
+describe("input that is none", () => {
+  it.live(
+    "is refused, and nothing is published",
+    () =>
+      Effect.gen(function* () {
+        const node = yield* ourNode({ bind: [yield* place("tcp")], publish: { kept: "1" } })
+        const scripts: ReadonlyArray<readonly [script: string, says: RegExp]> = [
+          ["zgossip publish kept < /tmp", /directory/],
+          ["zgossip import < /tmp", /directory/],
+          ["zgossip pipe < /tmp", /directory/],
+          ["zgossip publish kept \"$(printf 'a\\xffb')\"", /UTF-8/],
+          ["zgossip publish \"$(printf 'a\\xffb')\" 1", /UTF-8/],
+          ["zgossip serve --bind tcp://127.0.0.1:0 --publish \"$(printf 'a=\\xff')\"", /UTF-8/]
+        ]
+        for (const [script, says] of scripts) {
+          const { code, stderr, stdout } = yield* shell(script, node.endpoint)
+          assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: "" }, `${script}: ${stderr}`)
+          assert.match(stderr, isLine, script)
+          assert.match(stderr, says)
+        }
+        assert.deepStrictEqual(yield* node.holds, ["kept=1"])
+      }),
+    options
+  )
+})
+
+describe("arguments", () => {
+  it.live(
+    "that do nothing, or that the node would refuse, are refused; enormous ones are not echoed",
+    () =>
+      Effect.gen(function* () {
+        const long = "k".repeat(100_000)
+        const wrong: ReadonlyArray<readonly [args: ReadonlyArray<string>, says: RegExp]> = [
+          [["serve", "-e", "tcp://127.0.0.1:6000"], /serve .*--endpoint/],
+          [["pipe", "-e", "bogus"], /pipe .*--endpoint/],
+          [["config", "show", "--bind", "x"], /--bind "x" is not an endpoint/],
+          [["config", "show", "--connect", "tcp://*:1"], /--connect .*one host/],
+          [["get", "-e", "inproc://x", "a"], /inproc:\/\/x .*tcp:\/\//],
+          [[long], /see zgossip --help/],
+          [["get", "a", ...Array.from({ length: 50 }, () => long.slice(0, 1000))], /see zgossip get --help/],
+          [["get", "--timeout", long, "a"], /no time/]
+        ]
+        const all = Effect.forEach(wrong, ([args]) => ran({}, ...args), { concurrency: 2 })
+        for (const [index, { code, stderr, stdout }] of (yield* all).entries()) {
+          const [args = [], says = /./] = wrong[index] ?? []
+          assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: "" }, args.join(" ").slice(0, 100))
+          assert.match(stderr, isLine)
+          assert.match(stderr, says)
+          assert.isBelow(stderr.length, 2000)
+        }
+      }),
+    options
+  )
+})
+
+describe("a terminal that is closed", () => {
+  it.live(
+    "ends a node with its socket file, and a watch with its command",
+    () =>
+      Effect.gen(function* () {
+        const [ipc, folder] = [yield* place("ipc"), yield* temporaryDirectory]
+        const zgossip = yield* run("serve", "--bind", ipc, "--publish", "a=1")
+        yield* zgossip.bound()
+        const pidFile = join(folder, "pid")
+        const watch = yield* run("watch", "-e", ipc, "--", "sh", "-c", `echo $$ > ${pidFile}; exec sleep 60`)
+        const pid = yield* eventually(
+          Effect.sync(() => (existsSync(pidFile) ? readFileSync(pidFile, "utf8").trim() : "")),
+          (pid) => pid !== "",
+          20_000
+        )
+        assert.deepInclude(yield* watch.signal("SIGHUP"), { code: 130 })
+        yield* eventually(
+          Effect.sync(() => existsSync(`/proc/${pid}`)),
+          (runs) => !runs
+        )
+        assert.deepInclude(yield* zgossip.signal("SIGHUP"), { code: 0 })
+        assert.isFalse(existsSync(ipc.replace("ipc://", "")))
+      }),
+    options
+  )
+})
+
+describe("watch --once", () => {
+  it.live(
+    "with a command that fails, fails",
+    () =>
+      Effect.gen(function* () {
+        const node = yield* ourNode({ bind: [yield* place("tcp")], publish: { a: "1" } })
+        const { code, stderr } = yield* ran({}, "watch", "-e", node.endpoint, "--once", "-q", "--", "false")
+        assert.strictEqual(code, 1)
+        assert.match(stderr, /^zgossip: false ended with exit code 1 .*\n$/)
+      }),
+    options
+  )
+})
