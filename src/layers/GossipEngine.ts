@@ -15,6 +15,7 @@ import * as TupleMap from "../protocol/TupleMap.ts"
 import type { GossipError, Status } from "../services/Gossip.ts"
 import type { Frames, Peer, PeerEvent } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
+import { Clients } from "./Clients.ts"
 import type { Client, Joined, Link, Served, Subscriber } from "./GossipLink.ts"
 import { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
@@ -35,8 +36,7 @@ export class GossipEngine {
   readonly journal = new Journal()
   readonly #store: TupleStore["Service"]
   readonly #touched = new Set<{ wake(): void }>()
-  /** Clients that are no members, the oldest first: they go first where there is no room. */
-  readonly #strangers = new Set<Client>()
+  readonly #clients: Clients
   readonly #quota: Quota
   #links = TupleMap.elsewhere
 
@@ -44,6 +44,7 @@ export class GossipEngine {
     this.#store = store
     this.settings = settings
     this.journal.verbose = settings.verbose
+    this.#clients = new Clients(store, this.journal)
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
   }
 
@@ -61,11 +62,17 @@ export class GossipEngine {
         this.leave(served, event.peer)
         continue
       }
-      const client = served.clients.get(event.peer) ?? this.#arrive(served, event.peer)
+      const client = this.#clients.find(served, event.peer, this.settings)
       if (client === undefined) continue
-      const message = this.#inTime(client, now) ? this.#decode(client.name, event.frames) : tooMany
+      const inTime = this.#clients.isInTime(client, now, this.settings.messagesPerSecond)
+      const message = inTime ? this.#decode(client.name, event.frames) : tooMany
       this.#guard(client.name, () => this.#stepSession(client, { _tag: "Received", message, now }))
     }
+  }
+
+  /** A client has left, or has to start again. */
+  leave(served: Served, peer: Peer): void {
+    this.#clients.leave(served, peer)
   }
 
   /** A connection to a remote is up: what is sent from now on goes there. */
@@ -95,6 +102,7 @@ export class GossipEngine {
   }
 
   unserve(served: Served): void {
+    this.#clients.leaveAll(served)
     if (this.served.get(served.endpoint) === served) this.served.delete(served.endpoint)
   }
 
@@ -198,10 +206,7 @@ export class GossipEngine {
     else if (before._tag !== state._tag) {
       this.journal.trace(() => `${client.name}: ${before._tag} -> ${state._tag}, timed out`)
     }
-    if (before._tag !== state._tag) {
-      if (state._tag === "Connected") this.#strangers.delete(client)
-      else this.#strangers.add(client)
-    }
+    if (before._tag !== state._tag) this.#clients.changed(client)
     for (const action of actions) {
       switch (action._tag) {
         case "Accept":
@@ -311,42 +316,6 @@ export class GossipEngine {
     this.#touched.add(link.mailbox)
   }
 
-  /** Nothing where there is no room for it. */
-  #arrive(served: Served, peer: Peer): Client | undefined {
-    const name = `${served.endpoint} client ${peer}`
-    const count = Array.from(this.served.values()).reduce((sum, { clients }) => sum + clients.size, 0)
-    if (count >= this.settings.clients) {
-      const [oldest] = this.#strangers
-      this.journal.refuse("clients", () => `no room for ${oldest === undefined ? name : oldest.name}`)
-      if (oldest === undefined) return undefined
-      this.leave(oldest.served, oldest.peer)
-    }
-    const client: Client = {
-      name,
-      served,
-      peer,
-      spoke: 0,
-      second: 0,
-      session: Session.start,
-      mailbox: Mailbox.ofFrames(this.#store, Mailbox.limits(this.settings))
-    }
-    served.clients.set(peer, client)
-    this.#strangers.add(client)
-    served.arrived(peer, client)
-    return client
-  }
-
-  /** A client has left, or has to start again. */
-  leave(served: Served, peer: Peer): void {
-    const client = served.clients.get(peer)
-    if (client === undefined) return
-    served.clients.delete(peer)
-    this.#strangers.delete(client)
-    client.mailbox.outbox.clear()
-    served.left(peer)
-    this.journal.trace(() => `${client.name}: gone`)
-  }
-
   #decode(name: string, frames: Frames): Message.Message | Message.Malformed {
     const message = Message.decode(frames)
     if (message._tag === "Malformed") {
@@ -363,18 +332,6 @@ export class GossipEngine {
     } catch (defect) {
       this.journal.defect(name, defect)
     }
-  }
-
-  /** Whether this message is one that the client may still send. */
-  #inTime(client: Client, now: number): boolean {
-    const most = this.settings.messagesPerSecond
-    if (most === 0) return true
-    const second = Math.floor(now / 1000)
-    client.spoke = client.second === second ? client.spoke + 1 : 1
-    client.second = second
-    if (client.spoke <= most) return true
-    this.journal.refuse("rate", () => `${client.name} sends more than ${most} messages a second`)
-    return false
   }
 
   #noteStep(name: string, before: string, message: Message.Message | Message.Malformed, after: string): void {

@@ -1,0 +1,94 @@
+/**
+ * Who is a client of this node: they arrive, they leave, and there is room for so many, who may say so much. Only the
+ * engine calls it.
+ *
+ * @since 0.1.0
+ */
+import * as Session from "../protocol/Session.ts"
+import type { Settings } from "../protocol/Settings.ts"
+import type { Peer } from "../services/Transport.ts"
+import type { TupleStore } from "../services/TupleStore.ts"
+import type { Client, Served } from "./GossipLink.ts"
+import type { Journal } from "./Journal.ts"
+import * as Mailbox from "./Mailbox.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export class Clients {
+  readonly #store: TupleStore["Service"]
+  readonly #journal: Journal
+  /** Clients that are no members, the oldest first: they go first where there is no room. */
+  readonly #strangers = new Set<Client>()
+  /** Of all listeners. */
+  #count = 0
+
+  constructor(store: TupleStore["Service"], journal: Journal) {
+    this.#store = store
+    this.#journal = journal
+  }
+
+  /** The client of this name, also one that was none until now; nothing where there is no room for it. */
+  find(served: Served, peer: Peer, settings: Settings): Client | undefined {
+    return served.clients.get(peer) ?? this.#arrive(served, peer, settings)
+  }
+
+  #arrive(served: Served, peer: Peer, settings: Settings): Client | undefined {
+    const name = `${served.endpoint} client ${peer}`
+    if (this.#count >= settings.clients) {
+      const [oldest] = this.#strangers
+      this.#journal.refuse("clients", () => `no room for ${oldest === undefined ? name : oldest.name}`)
+      if (oldest === undefined) return undefined
+      this.leave(oldest.served, oldest.peer)
+    }
+    const client: Client = {
+      name,
+      served,
+      peer,
+      spoke: 0,
+      second: 0,
+      session: Session.start,
+      mailbox: Mailbox.ofFrames(this.#store, Mailbox.limits(settings))
+    }
+    served.clients.set(peer, client)
+    this.#count += 1
+    this.#strangers.add(client)
+    served.arrived(peer, client)
+    return client
+  }
+
+  /** A client has left, or has to start again. */
+  leave(served: Served, peer: Peer): void {
+    const client = served.clients.get(peer)
+    if (client === undefined) return
+    served.clients.delete(peer)
+    this.#count -= 1
+    this.#strangers.delete(client)
+    client.mailbox.outbox.clear()
+    served.left(peer)
+    this.#journal.trace(() => `${client.name}: gone`)
+  }
+
+  /** The listener is gone, and its clients with it. */
+  leaveAll(served: Served): void {
+    for (const peer of Array.from(served.clients.keys())) this.leave(served, peer)
+  }
+
+  /** It has become a member, or is none any more. */
+  changed(client: Client): void {
+    if (client.session._tag === "Connected") this.#strangers.delete(client)
+    else this.#strangers.add(client)
+  }
+
+  /** Whether this message is one that the client may still send. */
+  isInTime(client: Client, now: number, most: number): boolean {
+    if (most === 0) return true
+    const second = Math.floor(now / 1000)
+    client.spoke = client.second === second ? client.spoke + 1 : 1
+    client.second = second
+    if (client.spoke <= most) return true
+    this.#journal.refuse("rate", () => `${client.name} sends more than ${most} messages a second`)
+    return false
+  }
+}
