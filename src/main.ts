@@ -8,16 +8,20 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as CliConfig from "effect/cli/CliConfig"
+import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { createRequire } from "node:module"
+import { separate } from "./cli/Arguments.ts"
 import { command } from "./cli/Commands.ts"
-import { Failure } from "./cli/Failure.ts"
+import { exitCodes, Failure } from "./cli/Failure.ts"
+import { formatter } from "./cli/Help.ts"
 import { paint, printable } from "./cli/Terminal.ts"
 import { ConfigurationError } from "./protocol/Configuration.ts"
 import { GossipError } from "./services/Gossip.ts"
@@ -25,7 +29,7 @@ import { GossipError } from "./services/Gossip.ts"
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
 /** What the arguments say before they are parsed: a log and an error may come first. */
-const args = process.argv.slice(2)
+const args = separate(process.argv.slice(2))
 const end = args.indexOf("--")
 const options = args.slice(0, end < 0 ? args.length : end)
 
@@ -46,6 +50,7 @@ const logger = Logger.make(({ cause, date, logLevel, message }) => {
 /** A node that is told to stop (SIGINT, SIGTERM) has done what it was told. */
 const teardown: Runtime.Teardown = (exit, onExit) => {
   const stopped = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+  if (isWrongUsage(exit)) return onExit(exitCodes.usage)
   return stopped && isNode ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 }
 
@@ -71,17 +76,35 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
 }
 
 /** Wrong arguments are one line; the help, which would scroll it away, is there for who asks. */
-const presenter = CliOutput.layerPresenter({
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Effect.sync(() => {
-          const [first, second, ...more] = event.errors.map(({ message }) => line(message.replaceAll(/\s*\n\s*/g, " ")))
-          const errors = [first, second, more.length > 0 ? `and ${more.length} more` : undefined]
-          const told = errors.filter((error) => error !== undefined).join("; ")
-          process.stderr.write(`zgossip: ${told} (see ${event.commandPath.join(" ")} --help)\n`)
-        })
-      : CliOutput.defaultPresenter.present(event)
-})
+const present = (event: CliOutput.Presenter.Event): Effect.Effect<void> => {
+  switch (event._tag) {
+    case "InvalidInvocation":
+      return Effect.sync(() => {
+        const [first, second, ...more] = event.errors.map(({ message }) => line(message.replaceAll(/\s*\n\s*/g, " ")))
+        const errors = [first, second, more.length > 0 ? `and ${more.length} more` : undefined]
+        const told = errors.filter((error) => error !== undefined).join("; ")
+        process.stderr.write(`zgossip: ${told} (see ${event.commandPath.join(" ")} --help)\n`)
+      })
+    case "Help":
+      // Who did not ask for it has left out the command: that is no data.
+      return event.reason === "Implicit"
+        ? Effect.sync(() => void process.stderr.write(`${help(process.stderr).formatHelpDoc(event.helpDoc)}\n`))
+        : CliOutput.defaultPresenter.present(event)
+    case "Version":
+      return CliOutput.defaultPresenter.present(event)
+  }
+}
+
+const help = (stream: NodeJS.WriteStream): CliOutput.Formatter =>
+  formatter({ colors: color && stream.isTTY && stream.hasColors(), columns: stream.columns })
+
+const output = Layer.mergeAll(CliOutput.layerPresenter({ present }), CliOutput.layer(help(process.stdout)))
+
+/** Help that nobody asked for is shown because the command is missing. */
+const isWrongUsage = (exit: Exit.Exit<unknown, unknown>): boolean => {
+  const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+  return CliError.isCliError(error) && error._tag === "ShowHelp"
+}
 
 /** There is a command for completions, and `--help` leads everywhere. */
 const builtIns = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.LogLevel] })
@@ -98,10 +121,9 @@ export const run = (): void => {
   process.stdout.on("error", () => {})
   // The terminal is gone: that ends it as any other signal does, with all that it has started.
   process.once("SIGHUP", () => void process.kill(process.pid, "SIGTERM"))
-  command.pipe(
-    Command.run({ version }),
+  Command.runWith(command, { version })(args).pipe(
     Effect.tapCause(report),
-    Effect.provide([NodeServices.layer, Logger.layer([logger]), presenter, builtIns]),
+    Effect.provide([NodeServices.layer, Logger.layer([logger]), output, builtIns]),
     NodeRuntime.runMain({ teardown, disableErrorReporting: true })
   )
 }

@@ -32,9 +32,8 @@ const serve = Command.make(
   Command.withExamples([
     { command: "zgossip serve", description: `serve on ${defaultEndpoint}` },
     {
-      command:
-        "zgossip serve --bind 'tcp://127.0.0.1:*' --connect tcp://127.0.0.1:5670 --publish printer=tcp://10.0.0.7:9100",
-      description: "join the node there, and publish a tuple"
+      command: "zgossip serve --bind 'tcp://127.0.0.1:*' --connect tcp://127.0.0.1:5670",
+      description: "a second node, which joins the first one"
     },
     { command: "zgossip serve --config /etc/zgossip.zpl", description: "as the file says, and again when it changes" }
   ])
@@ -241,9 +240,6 @@ const importCommand = Command.make(
   ])
 )
 
-/** The help does not break lines; the first one is indented there. */
-const lines = (...lines: ReadonlyArray<string>): string => lines.join("\n  ")
-
 const watch = Command.make(
   "watch",
   {
@@ -269,22 +265,18 @@ const watch = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    lines(
-      "Prints every tuple there is, then every one that is new or changes, until it is stopped.",
-      "It only reads, and it goes on when the node restarts.",
-      "",
-      "With -- COMMAND it prints nothing and runs the command for each tuple, one after the other:",
-      "ZGOSSIP_EVENT is put, ZGOSSIP_KEY and ZGOSSIP_VALUE are the tuple, and standard input has",
-      "the exact octets of the value. A value over 64 KiB, one with NUL or that is no UTF-8 is on",
-      "standard input only; for such a key there is ZGOSSIP_KEY_BASE64. While the command runs",
-      "tuples wait; of more than some 1000 only the newest value of each key."
-    )
+    "Prints every tuple there is, then every one that is new or changes, until it is stopped. It only reads, and it " +
+      "goes on when the node restarts.\n\n" +
+      "With -- COMMAND it prints nothing and runs the command for each tuple, one after the other: ZGOSSIP_EVENT is " +
+      "put, ZGOSSIP_KEY and ZGOSSIP_VALUE are the tuple, and standard input has the exact octets of the value. A value " +
+      "over 64 KiB, one with NUL or that is no UTF-8 is on standard input only; for such a key there is " +
+      "ZGOSSIP_KEY_BASE64. While the command runs tuples wait; of more than some 1000 only the newest value of each key."
   ),
   Command.withShortDescription("Prints each tuple and each change, or runs a command for it"),
   Command.withExamples([
     { command: "zgossip watch service/ --json", description: "the keys that begin so, a JSON object on each line" },
     {
-      command: "zgossip watch config/ --updates-only -- sh -c 'cat > \"/etc/app/${ZGOSSIP_KEY##*/}\"; pkill -HUP app'",
+      command: "zgossip watch config/ --updates-only -- sh -c 'cat > \"/etc/${ZGOSSIP_KEY##*/}\"'",
       description: "a command for each change"
     }
   ])
@@ -300,19 +292,15 @@ const pipe = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    lines(
-      "Runs a node that is driven by lines on standard input and answers by lines on standard",
-      "output, for scripts and for programs in any language.",
-      "",
-      "In:   BIND endpoint, UNBIND endpoint, PORT, CONNECT endpoint, DISCONNECT endpoint, STATUS,",
-      "      PUBLISH key value, SET path value, CONFIGURE file (or LOAD file), SAVE file, VERBOSE, $TERM",
-      "Out:  DELIVER key value for each new tuple, PORT number, STATUS number-of-tuples",
-      "",
-      "One blank separates two fields; a blank in a field, % and what is not printable ASCII are",
-      "written %XX, in hexadecimal. Empty lines and lines that begin with # say nothing. What goes",
-      "wrong is a line on standard error, and the node lives on. It ends with its input, when all",
-      "was carried out and what it published has arrived, or after a second."
-    )
+    "Runs a node that is driven by lines on standard input and answers by lines on standard output, for scripts and " +
+      "for programs in any language.\n\n" +
+      "In:   BIND endpoint, UNBIND endpoint, PORT, CONNECT endpoint, DISCONNECT endpoint, STATUS, PUBLISH key value, " +
+      "SET path value, CONFIGURE file (or LOAD file), SAVE file, VERBOSE, $TERM\n" +
+      "Out:  DELIVER key value for each new tuple, PORT number, STATUS number-of-tuples\n\n" +
+      "One blank separates two fields; a blank in a field, % and what is not printable ASCII are written %XX, in " +
+      "hexadecimal. Empty lines and lines that begin with # say nothing. What goes wrong is a line on standard error, " +
+      "and the node lives on. It ends with its input, when all was carried out and what it published has arrived, or " +
+      "after a second."
   ),
   Command.withShortDescription("Runs a node that is driven by lines on standard input"),
   Command.withExamples([
@@ -321,7 +309,7 @@ const pipe = Command.make(
       description: "the port, and how many tuples there are"
     },
     {
-      command: "printf '%s\\n' 'CONNECT tcp://127.0.0.1:5670' 'PUBLISH motd hello%20world' | zgossip pipe",
+      command: "printf 'CONNECT tcp://127.0.0.1:5670\\nPUBLISH motd hi%%20all\\n' | zgossip pipe",
       description: "join a node, and publish a tuple"
     }
   ])
@@ -330,9 +318,7 @@ const pipe = Command.make(
 const completion = Command.make(
   "completion",
   {
-    shell: Argument.Literals("shell", ["bash", "zsh", "fish"]).pipe(
-      Argument.withDescription("The shell to print the script for")
-    )
+    shell: Argument.Literals("shell", ["bash", "zsh", "fish"]).pipe(Argument.withDescription("bash, zsh or fish"))
   },
   // With its type, as it looks at the command that it is a part of.
   ({ shell }): Effect.Effect<void, Closed | Failure> =>

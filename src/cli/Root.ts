@@ -23,7 +23,7 @@ export const defaultEndpoint = "tcp://127.0.0.1:5670"
 export const root = Command.make("zgossip").pipe(
   Command.withDescription(
     "ZeroMQ's zgossip: nodes that agree on a set of key/value tuples without a server.\n" +
-      "  Exit codes: 0 done, 1 wrong usage, 2 unreachable or timed out, 3 no such key, 4 not a zgossip node, 130 interrupted"
+      "Exit codes: 0 done, 1 wrong usage, 2 unreachable or timed out, 3 no such key, 4 not a zgossip node, 130 interrupted"
   ),
   Command.withExamples([
     { command: "zgossip serve --publish greeting=hello", description: `a node on ${defaultEndpoint}, with a tuple` },

@@ -76,6 +76,45 @@ describe("arguments", () => {
   )
 })
 
+describe("no command", () => {
+  it.live(
+    "is wrong usage, and shows the help on standard error",
+    () =>
+      Effect.gen(function* () {
+        for (const args of [[], ["config"], ["--quiet"]]) {
+          const { code, stderr, stdout } = yield* ran({}, ...args)
+          assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: "" })
+          assert.match(stderr, /^DESCRIPTION\n[^]*\nSUBCOMMANDS\n[^]*\nEXAMPLES\n/)
+        }
+        const { code, stderr, stdout } = yield* ran({}, "config", "--help")
+        assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+        assert.match(stdout, /^DESCRIPTION\n/)
+      }),
+    options
+  )
+})
+
+describe("a short flag", () => {
+  it.live(
+    "has its value in the same word or in the next one",
+    () =>
+      Effect.gen(function* () {
+        const { endpoint } = yield* ourNode({ bind: [yield* place("tcp")], publish: { a: "-e1" } })
+        for (const args of [
+          ["-qojson", `-e${endpoint}`],
+          ["-e", endpoint, "-o", "json"],
+          [`-e=${endpoint}`, "--json"]
+        ]) {
+          assert.deepInclude(yield* ran({}, ...args, "get", "a"), { code: 0, stdout: '{"key":"a","value":"-e1"}\n' })
+        }
+        const behind = yield* ran({}, "-e", endpoint, "publish", "--", "-eb", "-e2")
+        assert.deepInclude(behind, { code: 0, stderr: "" })
+        assert.deepInclude(yield* ran({}, "-e", endpoint, "get", "--", "-eb"), { code: 0, stdout: "-e2\n" })
+      }),
+    options
+  )
+})
+
 describe("a terminal that is closed", () => {
   it.live(
     "ends a node with its socket file, and a watch with its command",

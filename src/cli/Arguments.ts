@@ -1,0 +1,28 @@
+/**
+ * The arguments as they were typed, made ready for the parser.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The short flags that take a value, of whatever command.
+ *
+ * @since 0.1.0
+ * @category flags
+ */
+export const valueFlags = "ceio"
+
+/** Those that take none may stand in front of it, in one word. */
+const attached = new RegExp(`^-[hqv]*[${valueFlags}](?=[^=])`)
+
+/**
+ * Every shell tool takes the value of a short flag in the same word, `-ojson`; the parser wants `-o=json`. What stands
+ * behind `--` is nobody's flag.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const separate = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const end = args.indexOf("--")
+  return args.map((arg, index) => (end >= 0 && index > end ? arg : arg.replace(attached, (flags) => `${flags}=`)))
+}
