@@ -25,7 +25,7 @@ export const check = Effect.fnUntraced(function* ({ format, quiet }: Globals, { 
   const config = yield* GossipConfig
   const { bind, connect, notices, publish } = yield* config.withFile(file)
   if (format === "json") return yield* write(`${JSON.stringify({ file, notices })}\n`)
-  if (!quiet) yield* Effect.forEach(notices, (notice) => say(`zgossip: ${notice}`), { discard: true })
+  if (!quiet) yield* sayAll(notices)
   const does = [
     `serves on ${count(bind.length, "endpoint")}`,
     `connects to ${connect.length}`,
@@ -34,18 +34,22 @@ export const check = Effect.fnUntraced(function* ({ format, quiet }: Globals, { 
   yield* write(`${printable(file)} is fine: it ${does.join(", ")}\n`)
 }, Effect.provide(FileConfig.layer()))
 
+const sayAll = (notices: ReadonlyArray<string>) =>
+  Effect.forEach(notices, (notice) => say(`zgossip: ${notice}`), { discard: true })
+
 /**
  * Shows the configuration that `serve` would have with the same flags, and where each value comes from.
  *
  * @since 0.1.0
  * @category commands
  */
-export const show = Effect.fnUntraced(function* ({ color, format }: Globals, flags: NodeFlags) {
+export const show = Effect.fnUntraced(function* ({ color, format, quiet }: Globals, flags: NodeFlags) {
   const options = yield* optionsOf(flags)
   const configuration = yield* Effect.provide(
     Effect.flatMap(GossipConfig, ({ get }) => get),
     FileConfig.layer(options)
   )
+  if (!quiet) yield* sayAll(configuration.notices)
   const rows = rowsOf(configuration)
   if (format === "json") {
     return yield* write(`${JSON.stringify(rows.map(({ from, name, value }) => ({ name, value, from })))}\n`)

@@ -9,9 +9,11 @@ import * as Option from "effect/Option"
 import * as Stdio from "effect/Stdio"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import { endpointVariable, strangers, tell } from "../layers/EnvironmentNotices.ts"
 import { brief } from "../protocol/Endpoint.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
+import { say } from "./Terminal.ts"
 
 /** Where `serve` listens and where the others look for it, unless told otherwise. */
 export const defaultEndpoint = "tcp://127.0.0.1:5670"
@@ -101,7 +103,7 @@ export const globals: Effect.Effect<Globals, Failure, Command.CommandContext<"zg
     if (milliseconds === undefined) {
       return yield* usage(`--timeout ${JSON.stringify(timeout)} is no time: write 500ms, 5s or 1m`)
     }
-    const [first = defaultEndpoint, ...rest] = endpoint.length > 0 ? endpoint : yield* fromEnvironment
+    const [first = defaultEndpoint, ...rest] = endpoint.length > 0 ? endpoint : yield* fromEnvironment(quiet)
     return {
       endpoints: [first, ...rest],
       format: json ? "json" : Option.getOrElse(output, () => "text"),
@@ -123,11 +125,16 @@ export const ownGlobals = (command: string): typeof globals =>
     endpoint.length === 0 ? globals : Effect.fail(usage(`${command} asks no node and takes no --endpoint`))
   )
 
-/** Several are separated by commas or blanks. */
-const fromEnvironment = Config.option(Config.String("ZGOSSIP_ENDPOINT")).pipe(
-  Effect.map(Option.match({ onNone: () => [], onSome: (text) => text.split(/[\s,]+/).filter((part) => part !== "") })),
-  Effect.mapError((error) => usage(`cannot read ZGOSSIP_ENDPOINT: ${error.message}`))
-)
+/** Several are separated by commas or blanks. Where it is misspelt another node would be asked. */
+const fromEnvironment = Effect.fnUntraced(function* (quiet: boolean) {
+  const found = yield* Config.option(Config.String(endpointVariable)).pipe(
+    Effect.mapError((error) => usage(`cannot read ${endpointVariable}: ${error.message}`))
+  )
+  if (Option.isSome(found)) return found.value.split(/[\s,]+/).filter((part) => part !== "")
+  const misspelt = (yield* strangers).filter(({ meant }) => meant === endpointVariable)
+  if (!quiet) yield* Effect.forEach(misspelt, (stranger) => say(`zgossip: ${tell(stranger)}`))
+  return []
+})
 
 const units = { ms: 1, s: 1000, m: 60_000, "": 1000 }
 

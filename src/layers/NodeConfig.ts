@@ -14,6 +14,7 @@ import type { Tuple } from "../protocol/Tuple.ts"
 import * as Zpl from "../protocol/Zpl.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
 import * as ConfigSources from "./ConfigSources.ts"
+import * as EnvironmentNotices from "./EnvironmentNotices.ts"
 
 /**
  * Where files are. The errors say why in one line.
@@ -77,6 +78,7 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const program = ConfigSources.fromDocument(documentOf(given), "program", name)
   const last = ConfigSources.fromDocument(documentOf(fallback), "default", "default")
+  const strangers = environment ? (yield* EnvironmentNotices.strangers).map(EnvironmentNotices.tell) : []
   const fixed = environment ? [program, yield* ConfigSources.fromEnvironment] : [program]
 
   const resolve = (from: Configuration["file"], changes: Zpl.Document) =>
@@ -89,7 +91,12 @@ export const make = Effect.fnUntraced(function* (
         ],
         from
       ),
-      (resolved): Configuration => ({ ...resolved, file: from, changes })
+      (resolved): Configuration => ({
+        ...resolved,
+        notices: [...strangers, ...resolved.notices],
+        file: from,
+        changes
+      })
     )
 
   const withFile = Effect.fnUntraced(function* (path: string, changes: Zpl.Document) {

@@ -66,9 +66,14 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
     published = publish
   })
 
-  const announce = ({ echo, notices }: Configuration) =>
+  /** What was told before need not be told again. */
+  const announce = ({ echo, notices }: Configuration, told: ReadonlyArray<string> = []) =>
     Effect.andThen(
-      Effect.forEach(notices, (notice) => Effect.logWarning(notice), { discard: true }),
+      Effect.forEach(
+        notices.filter((notice) => !told.includes(notice)),
+        (notice) => Effect.logWarning(notice),
+        { discard: true }
+      ),
       Effect.forEach(echo, (line) => Effect.logInfo(line), { discard: true })
     )
 
@@ -85,7 +90,7 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
       yield* node.refresh
       yield* publish(next)
       yield* links.join(next.connect)
-      if (next.file !== before.file) yield* announce(next)
+      if (next.file !== before.file) yield* announce(next, before.notices)
     }).pipe(Effect.uninterruptible)
 
   /** As the node starts there is nothing to go back to; who listens first may hear the rest. */

@@ -162,7 +162,7 @@ export const make = Effect.fnUntraced(function* (
             reason: { _tag: "NotBound", detail: "it is not bound" }
           })
         )
-      : Effect.asVoid(Fiber.interrupt(entry.fiber))
+      : Effect.andThen(Fiber.interrupt(entry.fiber), Effect.logInfo(`unbound ${entry.bound}`))
   }
 
   // Client side
@@ -224,6 +224,7 @@ export const make = Effect.fnUntraced(function* (
         remotes.delete(text)
         yield* Fiber.interrupt(fiber)
         yield* submit((engine) => engine.joined.delete(text))
+        yield* Effect.logInfo(`disconnected from ${text}`)
       })
     )
 

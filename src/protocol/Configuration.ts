@@ -39,7 +39,7 @@ export interface Configuration {
   /** Lines for the log, as the configuration is taken. */
   readonly echo: ReadonlyArray<string>
   readonly origins: ReadonlyMap<string, Origin>
-  /** What in the file means nothing here, each with its line. */
+  /** What means nothing here: in the environment by its variable, in the file with its line. */
   readonly notices: ReadonlyArray<string>
   /** The file it was read from; `stamp` is another one once the file has changed since. */
   readonly file: ConfigurationFile | undefined

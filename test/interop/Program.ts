@@ -29,6 +29,17 @@ export interface ProgramOptions {
   readonly cwd?: string
 }
 
+/** Half of a start is compiling. What the tests themselves are told by is no setting of a node. */
+export const environment: NodeJS.ProcessEnv = {
+  ...process.env,
+  NODE_OPTIONS: "",
+  NODE_COMPILE_CACHE: join(root, "node_modules/.cache/effect-zgossip/compiled"),
+  NO_COLOR: "1",
+  FORCE_COLOR: "0",
+  ZGOSSIP_REQUIRE_CZMQ: undefined,
+  ZGOSSIP_TEST_REPORT: undefined
+}
+
 export class Program {
   readonly process: ChildProcessByStdio<Writable, Readable, Readable>
   stdout = ""
@@ -38,16 +49,7 @@ export class Program {
   readonly #waiters = new Set<() => void>()
 
   constructor(args: ReadonlyArray<string>, options: ProgramOptions = {}) {
-    // Half of a start is compiling
-    const cache = join(root, "node_modules/.cache/effect-zgossip/compiled")
-    const env = {
-      ...process.env,
-      NODE_OPTIONS: "",
-      NODE_COMPILE_CACHE: cache,
-      NO_COLOR: "1",
-      FORCE_COLOR: "0",
-      ...options.env
-    }
+    const env = { ...environment, ...options.env }
     this.process = spawn(process.execPath, [program, ...args], {
       env,
       cwd: options.cwd,

@@ -5,14 +5,14 @@ import { execFile } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { eventually, ourNode, place, temporaryDirectory } from "./OurNode.ts"
-import { program, ran, run } from "./Program.ts"
+import { environment, program, ran, run, runWith } from "./Program.ts"
 
 const options = { timeout: 60_000 }
 
 /** A line of bash, in which `zgossip` is the command. */
 const shell = (script: string, endpoint: string) =>
   Effect.callback<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resume) => {
-    const env = { ...process.env, NODE_OPTIONS: "", ZGOSSIP_ENDPOINT: endpoint }
+    const env = { ...environment, ZGOSSIP_ENDPOINT: endpoint }
     const whole = `zgossip() { '${process.execPath}' '${program}' "$@"; }\n${script}`
     execFile("bash", ["-c", whole], { env }, (error, stdout, stderr) =>
       resume(Effect.succeed({ code: error === null ? 0 : Number(error.code), stdout, stderr }))
@@ -144,13 +144,41 @@ describe("a terminal that is closed", () => {
 
 describe("watch --once", () => {
   it.live(
-    "with a command that fails, fails",
+    "ends as its command does",
     () =>
       Effect.gen(function* () {
         const node = yield* ourNode({ bind: [yield* place("tcp")], publish: { a: "1" } })
-        const { code, stderr } = yield* ran({}, "watch", "-e", node.endpoint, "--once", "-q", "--", "false")
-        assert.strictEqual(code, 1)
-        assert.match(stderr, /^zgossip: false ended with exit code 1 .*\n$/)
+        const cases: ReadonlyArray<readonly [script: string, code: number, says: string]> = [
+          ["exit 42", 42, "ended with exit code 42"],
+          ["kill -TERM $$", 143, "was ended by SIGTERM"]
+        ]
+        for (const [script, code, says] of cases) {
+          const ended = yield* ran({}, "watch", "-e", node.endpoint, "--once", "-q", "--", "sh", "-c", script)
+          assert.strictEqual(ended.code, code)
+          assert.strictEqual(ended.stderr, `zgossip: sh ${says} for the key "a"\n`)
+        }
+      }),
+    options
+  )
+})
+
+describe("a variable that is misspelt", () => {
+  it.live(
+    "is told in one line, by a node and by what asks one",
+    () =>
+      Effect.gen(function* () {
+        const env = { ZGOSSIP_SERVER_TIMOUT: "5", ZGOSSIP_KEY: "set by watch" }
+        const told = "ZGOSSIP_SERVER_TIMOUT is ignored: did you mean ZGOSSIP_SERVER_TIMEOUT?"
+        const shown = yield* ran({ env }, "config", "show")
+        assert.deepInclude(shown, { code: 0, stderr: `zgossip: ${told}\n` })
+        assert.deepInclude(yield* ran({ env }, "config", "show", "--quiet"), { code: 0, stderr: "" })
+        const node = yield* runWith({ env }, "serve", "--bind", yield* place("tcp"))
+        const endpoint = yield* node.bound()
+        assert.deepStrictEqual(node.stderr.match(/WARN .*/g), [`WARN ${told}`])
+        const asked = yield* ran({ env: { ZGOSSIP_ENDPOINTS: endpoint } }, "status")
+        assert.match(asked.stderr, /^zgossip: ZGOSSIP_ENDPOINTS is ignored: did you mean ZGOSSIP_ENDPOINT\?\n/)
+        const right = yield* ran({ env: { ZGOSSIP_ENDPOINTS: "x", ZGOSSIP_ENDPOINT: endpoint } }, "status")
+        assert.deepInclude(right, { code: 0, stderr: "" })
       }),
     options
   )

@@ -334,6 +334,24 @@ describe("a file that changes", () => {
       assert.deepStrictEqual(remotes(yield* gossip.status), ["inproc://c"])
       assert.deepStrictEqual(yield* knows(gossip), ["k=2", "l=1"])
       assert.include(lines, "Info took the configuration from a.zpl")
+      assert.include(lines, "Info unbound inproc://a")
+      change(file(["inproc://b"]))
+      yield* pass(network, 1300)
+      assert.include(lines, "Info disconnected from inproc://c")
+    })
+  )
+
+  it.effect("tells what means nothing in it once", () =>
+    Effect.gen(function* () {
+      const { change, lines, network } = yield* started
+      for (const more of ["main\n    a = 1", "main\n    a = 2", "main\n    a = 2\nmore"]) {
+        change(file(["inproc://a"], [], more))
+        yield* pass(network, 1300)
+      }
+      assert.deepStrictEqual(
+        lines.filter((line) => line.startsWith("Warn")).map((line) => /a\.zpl line \d+: \w+/.exec(line)?.[0]),
+        ["a.zpl line 4: main", "a.zpl line 6: more"]
+      )
     })
   )
 
@@ -664,6 +682,34 @@ describe("places", () => {
       ] as const) {
         assert.include((yield* Effect.flip(from({ [name]: value }))).message, name)
       }
+    })
+  )
+
+  it.effect("variables that mean nothing are told, with the one that was meant", () =>
+    Effect.gen(function* () {
+      const told = (environment: Record<string, string>) =>
+        Effect.map(configuration({}, { environment: true }, {}, environment), ({ notices }) => notices)
+      const misspelt = { ZGOSSIP_BNID: "x", ZGOSSIP_LIMIT_TUPLES: "9", ZGOSSIP_COLOUR: "blue", ZGOSSIP_FOO_1: "x" }
+      assert.deepStrictEqual(yield* told({ ...environment, ...misspelt, ZGOSSIP: "1", ZGOSSIP_EMPTY: "" }), [
+        "ZGOSSIP_BNID is ignored: did you mean ZGOSSIP_BIND?",
+        "ZGOSSIP_COLOUR is ignored: no setting has this variable",
+        "ZGOSSIP_FOO_1 is ignored: no setting has this variable",
+        "ZGOSSIP_LIMIT_TUPLES is ignored: did you mean ZGOSSIP_LIMITS_TUPLES?"
+      ])
+      const ours = { ZGOSSIP_ENDPOINT: "x", ZGOSSIP_EVENT: "put", ZGOSSIP_KEY: "k", ZGOSSIP_KEY_BASE64: "aw==" }
+      assert.deepStrictEqual(yield* told({ ...ours, ZGOSSIP_VALUE: "v", ZGOSSIP_BIND_0: "inproc://a" }), [])
+      // As Kubernetes has it for a service of this name
+      const service = {
+        ZGOSSIP_SERVICE_HOST: "10.0.0.1",
+        ZGOSSIP_SERVICE_PORT: "5670",
+        ZGOSSIP_PORT: "tcp://10.0.0.1:5670"
+      }
+      assert.deepStrictEqual(yield* told({ ...service, ZGOSSIP_PORT_5670_TCP_ADDR: "10.0.0.1" }), [])
+      assert.deepStrictEqual(yield* told({ ZGOSSIP_PORT: "5670" }), [
+        "ZGOSSIP_PORT is ignored: no setting has this variable"
+      ])
+      const { notices } = yield* configuration({}, {}, {}, misspelt)
+      assert.deepStrictEqual(notices, [])
     })
   )
 
