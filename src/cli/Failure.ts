@@ -10,6 +10,8 @@
  * | 4 | what answered does not speak the protocol |
  * | 130 | interrupted; `serve` exits with 0 when it is told to stop |
  *
+ * A `watch -- COMMAND` ends as the command does, where its end is that of the watch.
+ *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
@@ -30,8 +32,10 @@ export const exitCodes = { usage: 1, unreachable: 2, noSuchKey: 3, protocol: 4 }
 export class Failure extends Data.TaggedError("Failure")<{
   readonly kind: keyof typeof exitCodes
   readonly message: string
+  /** That of a command which was run here, and failed. */
+  readonly exitCode?: number
 }> {
-  override readonly [Runtime.errorExitCode] = exitCodes[this.kind]
+  override readonly [Runtime.errorExitCode] = this.exitCode ?? exitCodes[this.kind]
 }
 
 /**

@@ -52,6 +52,14 @@ export const serve = Effect.fnUntraced(function* (globals: Globals, flags: NodeF
     yield* Effect.flatMap(gossip.status, warnIfOpen)
     yield* Stream.runForEachArray(deliveries, (tuples) =>
       write(tuples.map((tuple) => tupleLine(globals, tuple)).join(""))
+    ).pipe(
+      // Others need this node whoever reads what it prints.
+      Effect.catchTag("Closed", () =>
+        Effect.andThen(
+          Effect.logWarning("standard output was closed: deliveries are not printed any more"),
+          Stream.runDrain(deliveries)
+        )
+      )
     )
   }).pipe(
     Effect.scoped,

@@ -28,7 +28,7 @@ export const write = (data: string | Uint8Array): Effect.Effect<void, Closed | F
   Effect.suspend(() => {
     const { fd } = process.stdout
     return fstatSync(fd).isFile()
-      ? Effect.try({ try: () => writeToFile(fd, data), catch: failed })
+      ? Effect.try({ try: () => writeToFile(fd, data), catch: failure })
       : writeToStream(data)
   })
 
@@ -43,12 +43,15 @@ const writeToStream = (data: string | Uint8Array): Effect.Effect<void, Closed | 
     process.stdout.write(data, (error) => resume(error ? Effect.fail(failed(error)) : Effect.void))
   })
 
+/** EIO is what a terminal says that is not there any more. */
+const closed = ["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED", "EIO"]
+
 const failed = (cause: unknown): Closed | Failure => {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined
-  return code === "EPIPE" || code === "ECONNRESET" || code === "ERR_STREAM_DESTROYED"
-    ? new Closed()
-    : usage(fileError("write", "standard output", cause).message)
+  return typeof code === "string" && closed.includes(code) ? new Closed() : failure(cause)
 }
+
+const failure = (cause: unknown): Failure => usage(fileError("write", "standard output", cause).message)
 
 /**
  * A line to standard error. Nobody has to read it.

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
+import { constants } from "node:os"
 import * as Gossip from "../Gossip.ts"
 import * as MemoryConfig from "../layers/MemoryConfig.ts"
 import * as MemoryTupleStore from "../layers/MemoryTupleStore.ts"
@@ -18,8 +19,7 @@ import * as Octets from "../protocol/Octets.ts"
 import { maxKeyLength } from "../protocol/Tuple.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import { ask } from "./Client.ts"
-import type { Failure } from "./Failure.ts"
-import { usage } from "./Failure.ts"
+import { Failure, usage } from "./Failure.ts"
 import type { Globals } from "./Root.ts"
 import { write } from "./Terminal.ts"
 import { tupleLine } from "./Text.ts"
@@ -112,7 +112,7 @@ const longestVariable = 64 * 1024
 /** How long a command that was told to end may take. */
 const grace = "2 seconds"
 
-/** Runs the command for a tuple, and waits for its end. Where there is but one run, its failure is ours. */
+/** Runs the command for a tuple, and waits for its end. Where there is but one run, its exit code is ours. */
 const execute = (command: Words, tuple: Tuple, once: boolean): Effect.Effect<void, Failure> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -122,16 +122,26 @@ const execute = (command: Words, tuple: Tuple, once: boolean): Effect.Effect<voi
       if (code === 0) return
       const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
       const what = `${command[0]} ${how} for the key ${JSON.stringify(tuple.key)}`
-      yield* once ? Effect.fail(usage(what)) : Effect.logWarning(what)
+      yield* once ? Effect.fail(failure(what, exitCodeOf(code, signal))) : Effect.logWarning(what)
     })
   )
+
+const failure = (message: string, exitCode: number): Failure => new Failure({ kind: "usage", message, exitCode })
+
+/** As shells have it. */
+const exitCodeOf = (code: number | null, signal: NodeJS.Signals | null): number =>
+  code ?? 128 + (signal === null ? 0 : constants.signals[signal])
+
+/** As shells, env(1) and timeout(1) have it. */
+const [cannotBeRun, notFound] = [126, 127]
 
 const start = ([name, ...args]: Words, tuple: Tuple): Effect.Effect<ChildProcess, Failure> =>
   Effect.callback((resume) => {
     const failed = (cause: unknown) => {
       const { code, message } = cause as NodeJS.ErrnoException
       const why = code === "ENOENT" ? "there is no such command" : code === "EACCES" ? "it is no program" : message
-      resume(Effect.fail(usage(`cannot run ${JSON.stringify(name)}: ${why}`)))
+      const exitCode = code === "ENOENT" ? notFound : cannotBeRun
+      resume(Effect.fail(failure(`cannot run ${JSON.stringify(name)}: ${why}`, exitCode)))
     }
     try {
       const env = { ...process.env, ...variables(tuple) }
@@ -162,7 +172,7 @@ const variables = ({ keyOctets, valueOctets }: Tuple): NodeJS.ProcessEnv => {
 }
 
 /** Its exit code, or the signal that ended it. What it left running in the background is its own affair. */
-const ended = (child: ChildProcess): Effect.Effect<readonly [code: number | null, signal: string | null]> =>
+const ended = (child: ChildProcess): Effect.Effect<readonly [code: number | null, signal: NodeJS.Signals | null]> =>
   Effect.callback((resume) => {
     const look = () => {
       const { exitCode, signalCode } = child

@@ -146,10 +146,10 @@ describe("zgossip watch", () => {
           [["-e", endpoint, "watch", "--updatesonly"], 1, /--updatesonly.*--updates-only/],
           [
             ["-e", endpoint, "-q", "watch", "--", "./no-such-command", "a"],
-            1,
+            127,
             /"\.\/no-such-command".*no such command/
           ],
-          [["-e", endpoint, "-q", "watch", "--", "/dev/null"], 1, /"\/dev\/null".*no program/]
+          [["-e", endpoint, "-q", "watch", "--", "/dev/null"], 126, /"\/dev\/null".*no program/]
         ]
         yield* (yield* ourNode({ connect: [endpoint], publish: { a: "1" } })).awaitTuple("a", "1")
         yield* Effect.forEach(

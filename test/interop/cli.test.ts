@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { closeSync, existsSync, openSync } from "node:fs"
 import { Dealer } from "zeromq"
-import { eventually, ourNode, place } from "./OurNode.ts"
+import { ourNode, place } from "./OurNode.ts"
 import { long, program, ran, run } from "./Program.ts"
 import { rawDealer, rawRouter, Wire } from "./RawPeer.ts"
 
@@ -200,34 +200,32 @@ describe("zgossip serve", () => {
   )
 
   it.live(
-    "ends quietly when the reader of its output has gone, and goes on without one for its log",
+    "goes on when the reader of its log or of its output has gone, and says of the latter once",
     () =>
       Effect.gen(function* () {
-        const tcp = yield* place("tcp")
-        const zgossip = yield* serve("--bind", tcp, "--verbose")
-        yield* zgossip.bound()
-        const client = yield* rawDealer(tcp)
-        yield* client.send(Wire.HELLO)
-        yield* client.untilPong(long)
-        zgossip.process.stderr.destroy()
-        for (let n = 0; n < 10; n++) {
-          yield* client.send(Wire.PUBLISH("a", `${n}`))
-          yield* client.untilPong(long)
-        }
-        yield* zgossip.await("stdout", /^a = 9$/m)
-        zgossip.process.stdout.destroy()
-        const ended = Effect.sync(() => zgossip.process.exitCode)
-        yield* Effect.raceFirst(
-          eventually(ended, (code) => code !== null, long),
-          Effect.forever(
-            Effect.andThen(
-              Effect.suspend(() => client.send(Wire.PUBLISH("b", `${performance.now()}`))),
-              Effect.sleep("20 millis")
-            )
+        const [first, second] = [yield* place("tcp"), yield* place("tcp")]
+        const [unheard, unread] = [yield* serve("--bind", first, "--verbose"), yield* serve("--bind", second)]
+        const tell = (key: string) =>
+          Effect.forEach(clients, (client) =>
+            Effect.andThen(client.send(Wire.PUBLISH(key, "1")), client.untilPong(long))
           )
-        )
-        assert.strictEqual(zgossip.process.exitCode, 0)
-        assert.notMatch(zgossip.stderr, /EPIPE|Error/)
+        yield* Effect.andThen(unheard.bound(), unread.bound())
+        const clients = [yield* rawDealer(first), yield* rawDealer(second)]
+        for (const client of clients) yield* client.send(Wire.HELLO)
+        unheard.process.stderr.destroy()
+        unread.process.stdout.destroy()
+        for (let n = 0; n < 10; n++) yield* tell(`${n}`)
+        yield* unheard.await("stdout", /^9 = 1$/m)
+        yield* unread.await("stderr", /WARN standard output was closed: deliveries are not printed any more\n/)
+        // Without both of them too
+        unheard.process.stdout.destroy()
+        for (let n = 10; n < 20; n++) yield* tell(`${n}`)
+        assert.strictEqual(unread.stderr.match(/closed/g)?.length, 1)
+        assert.notMatch(unread.stderr, /EPIPE|Error/)
+        for (const zgossip of [unheard, unread]) {
+          assert.strictEqual(zgossip.process.exitCode, null)
+          assert.deepInclude(yield* zgossip.signal("SIGTERM"), { code: 0 })
+        }
       }),
     options
   )
