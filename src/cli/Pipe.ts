@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
@@ -57,25 +58,30 @@ const drive = Effect.fnUntraced(function* (isDrained: () => boolean) {
   let last = Number.POSITIVE_INFINITY
   const carriedOut = yield* Deferred.make<void>()
 
-  const offer = (command: Command.Command) => {
-    if (command._tag === "Status") asked += 1
-    return Queue.offer(commands, command)
+  const offer = (batch: ReadonlyArray<Command.Command>) => {
+    asked += batch.filter(({ _tag }) => _tag === "Status").length
+    return Queue.offerAll(commands, batch)
   }
 
   let count = 0
-  /** Carries out a line, and gives whether there may be more of them. */
-  const accept = (line: Octets.Octets | undefined): Effect.Effect<boolean> => {
-    count += 1
-    const command = parse(line)
-    if (Result.isFailure(command)) return Effect.as(complain(count, command.failure), true)
-    if (command.success === undefined) return Effect.succeed(true)
-    if (command.success._tag === "Stop") return Effect.succeed(false)
-    lines.set(command.success, count)
-    return Effect.as(offer(command.success), true)
-  }
-  const acceptAll = Effect.fnUntraced(function* (lines: Iterable<Octets.Octets | undefined>) {
-    for (const line of lines) if (!(yield* accept(line))) return false
-    return true
+  /** Carries out lines, and gives whether there may be more of them. */
+  const acceptAll = Effect.fnUntraced(function* (texts: Iterable<Octets.Octets | undefined>) {
+    const batch: Array<Command.Command> = []
+    let more = true
+    for (const line of texts) {
+      count += 1
+      const command = parse(line)
+      if (Result.isFailure(command)) {
+        yield* complain(count, command.failure)
+      } else if (command.success !== undefined) {
+        more = command.success._tag !== "Stop"
+        if (!more) break
+        lines.set(command.success, count)
+        batch.push(command.success)
+      }
+    }
+    yield* offer(batch)
+    return more
   })
 
   const input = Effect.gen(function* () {
@@ -87,26 +93,28 @@ const drive = Effect.fnUntraced(function* (isDrained: () => boolean) {
     )
     if (more) yield* acceptAll(reader.end())
     last = asked + 1
-    yield* offer({ _tag: "Status" })
+    yield* offer([{ _tag: "Status" }])
     yield* Deferred.await(carriedOut)
     yield* drained(gossip, isDrained)
     // What was not taken yet is still given.
     yield* gossip.stop
   })
 
-  const show = (reply: Command.Reply<Gossip.GossipError>): Effect.Effect<void, Closed | Failure> => {
+  const printer = new Printer()
+  const show = (reply: Command.Reply<Gossip.GossipError>): Effect.Effect<void> => {
     if (reply._tag === "Failed") return complain(lines.get(reply.command) ?? 0, reply.error.message)
     if (reply._tag === "Status" && ++answered === last) return Effect.asVoid(Deferred.succeed(carriedOut, undefined))
-    return writeLine(Command.toStrings(reply))
+    return printer.print(Command.toStrings(reply))
   }
-  const output = Effect.forever(Effect.flatMap(take, show)).pipe(
+  const output = Effect.forever(Effect.flatMap(take, show), { disableYield: true }).pipe(
     Effect.catchIf(
       (error) => Cause.isDone(error),
       () => Effect.void
-    )
+    ),
+    Effect.andThen(printer.end)
   )
 
-  yield* Effect.all([input, output], { concurrency: "unbounded", discard: true })
+  yield* Effect.all([input, output, printer.run], { concurrency: "unbounded", discard: true })
 })
 
 /** No command where the line says nothing. */
@@ -130,10 +138,60 @@ const complain = (line: number, detail: string): Effect.Effect<void> => {
   return say(`zgossip: line ${line}: ${text}`)
 }
 
-const writeLine = (fields: ReadonlyArray<Octets.Octets>): Effect.Effect<void, Closed | Failure> =>
-  fields.every(({ length }) => length < 1 << 20)
-    ? write(`${CommandText.formatLine(fields)}\n`)
-    : Effect.andThen(Effect.forEach(CommandText.formatPieces(fields), write, { discard: true }), write("\n"))
+/** How many octets wait for standard output, besides those that came last. */
+const mostWaiting = 256 * 1024
+
+/** Writes each line as soon as it can be written; those that came while the one before was written go together. */
+class Printer {
+  #waiting: Array<string> = []
+  #octets = 0
+  #ended = false
+  readonly #wanted = Latch.makeUnsafe(false)
+  readonly #room = Latch.makeUnsafe(true)
+
+  /** Waits while too much waits. */
+  print(fields: ReadonlyArray<Octets.Octets>): Effect.Effect<void> {
+    return isShort(fields)
+      ? this.#put(`${CommandText.formatLine(fields)}\n`)
+      : Effect.andThen(
+          Effect.forEach(CommandText.formatPieces(fields), (piece) => this.#put(piece), { discard: true }),
+          this.#put("\n")
+        )
+  }
+
+  #put(text: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#waiting.push(text)
+      this.#octets += text.length
+      this.#wanted.openUnsafe()
+      if (this.#octets < mostWaiting) return Effect.void
+      this.#room.closeUnsafe()
+      return this.#room.await
+    })
+  }
+
+  /** Nothing more comes. */
+  readonly end = Effect.sync(() => {
+    this.#ended = true
+    this.#wanted.openUnsafe()
+  })
+
+  /** Until the end. */
+  readonly run: Effect.Effect<void, Closed | Failure> = Effect.gen({ self: this }, function* () {
+    while (this.#waiting.length > 0 || !this.#ended) {
+      yield* this.#wanted.await
+      const text = this.#waiting.join("")
+      this.#waiting = []
+      this.#octets = 0
+      if (!this.#ended) this.#wanted.closeUnsafe()
+      this.#room.openUnsafe()
+      yield* write(text)
+    }
+  })
+}
+
+/** A long line goes in pieces: escaped, it may be longer than the longest string. */
+const isShort = (fields: ReadonlyArray<Octets.Octets>): boolean => fields.every(({ length }) => length < 1 << 20)
 
 /** How long the node stays when its input has ended, for those who have not taken everything. */
 const patience = "1 second"

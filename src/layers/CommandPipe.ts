@@ -8,14 +8,17 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Command from "../protocol/Command.ts"
-import type { Tuple } from "../protocol/Tuple.ts"
 import type { CommandPipe, Gossip, GossipError } from "../services/Gossip.ts"
 import { stoppedError } from "../services/Gossip.ts"
 import type { GossipEngine } from "./GossipEngine.ts"
 import type { Subscriber } from "./GossipLink.ts"
 import type { Submit } from "./GossipNode.ts"
+import type { Refusal } from "./Quota.ts"
 
 const capacity = 1000
+
+/** How many are in hand at a time. */
+const batchCapacity = 256
 
 /**
  * @since 0.1.0
@@ -23,7 +26,7 @@ const capacity = 1000
  */
 export const make = Effect.fnUntraced(function* (
   gossip: Gossip["Service"],
-  publish: (tuple: Tuple) => Effect.Effect<void, GossipError>,
+  limitReached: (refusal: Refusal) => GossipError,
   submit: Submit,
   subscriber: Subscriber
 ) {
@@ -31,25 +34,49 @@ export const make = Effect.fnUntraced(function* (
   let taken: ReadonlyArray<Command.Reply<GossipError>> = []
   let next = 0
 
-  const reply = (answer: (engine: GossipEngine) => Command.Reply<GossipError>) =>
-    submit((engine) => engine.reply(subscriber, answer(engine)))
+  /** What the inbox carries out by itself. */
+  const carryOutAtOnce = (engine: GossipEngine, command: AtOnce): void => {
+    switch (command._tag) {
+      case "Publish": {
+        const refusal = engine.publish(command.tuple)
+        if (refusal === undefined) return
+        return engine.reply(subscriber, { _tag: "Failed", command, error: limitReached(refusal) })
+      }
+      case "Port":
+        return engine.reply(subscriber, { _tag: "Port", port: engine.port })
+      case "Status":
+        return engine.reply(subscriber, { _tag: "Status", tuples: engine.status().tuples })
+    }
+  }
 
-  const carryOut = (command: Command.Command): Effect.Effect<void, GossipError> => {
+  /** Those from `at` on that can be carried out together, in one turn of the inbox; gives the first that was not. */
+  const carryOutTogether = (batch: ReadonlyArray<Command.Command>, at: number) =>
+    submit((engine) => {
+      let next = at
+      for (; subscriber.outbox.takesReplies; next++) {
+        const command = batch[next]
+        if (command === undefined || !isAtOnce(command)) break
+        engine.journal.trace(() => `command ${command._tag}`)
+        try {
+          carryOutAtOnce(engine, command)
+        } catch (defect) {
+          // A fault of ours costs this command, not those behind it.
+          engine.journal.defect(`command ${command._tag}`, defect)
+        }
+      }
+      return next
+    })
+
+  const carryOut = (command: Exclude<Command.Command, AtOnce>): Effect.Effect<void, GossipError> => {
     switch (command._tag) {
       case "Bind":
         return Effect.asVoid(gossip.bind(command.endpoint))
       case "Unbind":
         return gossip.unbind(command.endpoint)
-      case "Port":
-        return reply(({ port }) => ({ _tag: "Port", port }))
       case "Connect":
         return gossip.connect(command.endpoint)
       case "Disconnect":
         return gossip.disconnect(command.endpoint)
-      case "Publish":
-        return publish(command.tuple)
-      case "Status":
-        return reply((engine) => ({ _tag: "Status", tuples: engine.status().tuples }))
       case "Set":
         return gossip.set(command.path, command.value)
       case "Configure":
@@ -59,21 +86,35 @@ export const make = Effect.fnUntraced(function* (
       case "Verbose":
         return gossip.set("server/verbose", "1")
       case "Stop":
-        // From a fiber of its own: this one ends with the node.
-        return Effect.asVoid(Effect.forkDetach(gossip.stop))
+        // Nothing behind it is carried out. From a fiber of its own: this one ends with the node.
+        return Effect.andThen(Queue.shutdown(commands), Effect.andThen(Effect.forkDetach(gossip.stop), gossip.stopped))
     }
   }
 
-  yield* Queue.take(commands).pipe(
-    Effect.tap((command) => submit((engine) => engine.journal.trace(() => `command ${command._tag}`))),
-    Effect.flatMap((command) =>
-      carryOut(command).pipe(
-        Effect.catch((error) => reply(() => ({ _tag: "Failed", command, error }))),
-        // A fault of ours costs this command, not those behind it.
-        Effect.catchDefect((defect) => Effect.logError(`${command._tag} is dropped`, Cause.die(defect)))
-      )
-    ),
-    Effect.andThen(subscriber.room),
+  const carryOutAlone = Effect.fnUntraced(function* (command: Exclude<Command.Command, AtOnce>) {
+    yield* submit((engine) => engine.journal.trace(() => `command ${command._tag}`))
+    yield* carryOut(command).pipe(
+      Effect.catch((error) => submit((engine) => engine.reply(subscriber, { _tag: "Failed", command, error }))),
+      // As above.
+      Effect.catchDefect((defect) => Effect.logError(`${command._tag} is dropped`, Cause.die(defect)))
+    )
+  })
+
+  const carryOutAll = Effect.fnUntraced(function* (batch: ReadonlyArray<Command.Command>) {
+    for (let at = 0; at < batch.length;) {
+      const command = batch[at]
+      if (command === undefined || isAtOnce(command)) {
+        at = yield* carryOutTogether(batch, at)
+      } else {
+        yield* carryOutAlone(command)
+        at += 1
+      }
+      yield* subscriber.room
+    }
+  })
+
+  yield* Queue.takeBetween(commands, 1, batchCapacity).pipe(
+    Effect.flatMap(carryOutAll),
     Effect.forever,
     Effect.raceFirst(gossip.stopped),
     // A command may find out first that the node has stopped.
@@ -121,3 +162,8 @@ export const make = Effect.fnUntraced(function* (
   }
   return pipe
 })
+
+type AtOnce = Extract<Command.Command, { readonly _tag: "Publish" | "Port" | "Status" }>
+
+const isAtOnce = (command: Command.Command): command is AtOnce =>
+  command._tag === "Publish" || command._tag === "Port" || command._tag === "Status"

@@ -256,7 +256,7 @@ export const make = Effect.gen(function* () {
     deliveries: Stream.unwrap(Effect.orElseSucceed(subscribe, () => Stream.empty)),
     subscribe,
     pipe: Effect.suspend(() =>
-      Effect.flatMap(subscriber, (subscriber) => CommandPipe.make(gossip, publish, submit, subscriber))
+      Effect.flatMap(subscriber, (subscriber) => CommandPipe.make(gossip, limitReached, submit, subscriber))
     ),
     stop,
     stopped: Deferred.await(stopped)
