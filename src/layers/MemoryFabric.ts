@@ -6,7 +6,7 @@
  */
 import * as Result from "effect/Result"
 import * as Endpoint from "../protocol/Endpoint.ts"
-import { TransportError, type TransportReason } from "../services/Transport.ts"
+import { type Guard, TransportError, type TransportReason } from "../services/Transport.ts"
 import { Link, type Medium, Pipe, type Sink } from "./MemoryPipe.ts"
 
 /**
@@ -31,6 +31,9 @@ export interface Call {
  */
 export interface Acceptor {
   readonly host: string
+  readonly guard: Guard | undefined
+  /** How many connections a host has there. */
+  readonly connections: (host: string) => number
   readonly accept: (call: Call) => void
 }
 

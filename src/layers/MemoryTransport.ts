@@ -12,8 +12,11 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Endpoint from "../protocol/Endpoint.ts"
 import {
+  type Applicant,
   type Connection,
+  type Credentials,
   type Frames,
+  type Guard,
   type Listener,
   type Peer,
   type PeerEvent,
@@ -41,8 +44,8 @@ export const make = (network: MemoryNetwork["Service"], host?: string): Transpor
   const name = host ?? `host-${fabric.nextSerial()}`
   fabric.hosts.add(name)
   return Transport.of({
-    bind: (endpoint) => bind(fabric, name, endpoint),
-    connect: (endpoint) => connect(fabric, name, endpoint)
+    bind: (endpoint, options) => bind(fabric, name, endpoint, options?.guard),
+    connect: (endpoint, options) => connect(fabric, name, endpoint, options?.credentials)
   })
 }
 
@@ -62,14 +65,19 @@ const peerGone: Failure = ["PeerGone", "the peer has left", "EHOSTUNREACH"]
 const bind = (
   fabric: Fabric,
   host: string,
-  endpoint: Endpoint.Endpoint
+  endpoint: Endpoint.Endpoint,
+  given: Guard | undefined
 ): Effect.Effect<Listener, TransportError, Scope.Scope> =>
   Effect.suspend(() => {
+    const guard = endpoint._tag === "Inproc" ? undefined : given
     const inbox = new Inbox<PeerEvent>()
     const peers = new Map<Peer, Call>()
     let isClosed = false
+    let ended: Failure | undefined
     const acceptor: Acceptor = {
       host,
+      guard,
+      connections: (from) => Array.from(peers.values()).filter(({ host }) => host === from).length,
       accept: (call) => {
         const peer = `${call.host}#${fabric.nextSerial()}`
         peers.set(peer, call)
@@ -84,6 +92,10 @@ const bind = (
         call.down.open(fabric.link(host, call.host), call.sink)
       }
     }
+    const revoked = Effect.map(guard?.revoked ?? Effect.never, (why) => {
+      ended = ["NotAdmitted", why]
+      inbox.waiter.wake()
+    })
     const close = (bound: Endpoint.Endpoint) =>
       Effect.sync(() => {
         isClosed = true
@@ -101,12 +113,13 @@ const bind = (
       Effect.suspend(() => Effect.fromResult(fabric.bind(endpoint, acceptor))),
       close
     ).pipe(
+      Effect.tap(() => (guard === undefined ? Effect.void : Effect.forkScoped(revoked))),
       Effect.map((bound) => ({
         endpoint: bound,
         receive: receive(
           inbox,
           bound,
-          () => (isClosed ? closed : undefined),
+          () => (isClosed ? closed : ended),
           () => undefined
         ),
         send: (peer, messages) =>
@@ -124,11 +137,12 @@ const bind = (
 const connect = (
   fabric: Fabric,
   host: string,
-  endpoint: Endpoint.Endpoint
+  endpoint: Endpoint.Endpoint,
+  credentials: Credentials | undefined
 ): Effect.Effect<Connection, TransportError, Scope.Scope> =>
   Effect.suspend(() => {
     // What libzmq does: an inproc connect does not know whether anybody is there.
-    const handshaken = endpoint._tag === "Inproc" ? Effect.void : handshake(fabric, host, endpoint)
+    const handshaken = endpoint._tag === "Inproc" ? Effect.void : handshake(fabric, host, endpoint, credentials)
     return Effect.andThen(
       handshaken,
       Effect.suspend(() => open(fabric, host, endpoint))
@@ -136,13 +150,19 @@ const connect = (
   })
 
 /** One round trip over links that flow. */
-const handshake = (fabric: Fabric, host: string, endpoint: Endpoint.Endpoint): Effect.Effect<void, TransportError> =>
+const handshake = (
+  fabric: Fabric,
+  host: string,
+  endpoint: Endpoint.Endpoint,
+  credentials: Credentials | undefined
+): Effect.Effect<void, TransportError> =>
   Effect.flatMap(Effect.fromResult(fabric.find(endpoint)), (acceptor) => {
     const there = fabric.link(host, acceptor.host)
     const back = fabric.link(acceptor.host, host)
     const roundTrip = Effect.suspend(() => {
       const delay = there.delay() + back.delay()
-      return delay === 0 ? Effect.void : Effect.sleep(delay)
+      const arrived = delay === 0 ? Effect.void : Effect.sleep(delay)
+      return Effect.andThen(arrived, enter(acceptor, host, credentials, endpoint))
     })
     if (!there.stalled && !back.stalled) return roundTrip
     return Effect.andThen(flowing([there, back]), roundTrip).pipe(
@@ -152,6 +172,41 @@ const handshake = (fabric: Fabric, host: string, endpoint: Endpoint.Endpoint): E
       })
     )
   })
+
+/** Asks the guard, as libzmq does: the mechanisms first, then the server's key, then who it is. */
+const enter = (
+  { connections, guard }: Acceptor,
+  host: string,
+  credentials: Credentials | undefined,
+  endpoint: Endpoint.Endpoint
+): Effect.Effect<void, TransportError> => {
+  const from = { address: host, connections: () => connections(host) + 1 }
+  const refused = (detail: string) => Effect.fail(transportError("connect", endpoint, "NotAdmitted", detail))
+  if ((guard?.mechanism ?? "null") !== (credentials?.mechanism ?? "null")) {
+    return refused("it wants another mechanism of security")
+  }
+  if (guard === undefined) return Effect.void
+  if (credentials?.mechanism === "curve" && credentials.serverKey !== guard.keys?.publicKey) {
+    return refused("it has another key")
+  }
+  return Effect.flatMap(guard.admit(applicantOf(from, credentials)), (why) =>
+    why === undefined ? Effect.void : refused("it does not admit us")
+  )
+}
+
+const applicantOf = (
+  from: Pick<Applicant, "address" | "connections">,
+  credentials: Credentials | undefined
+): Applicant => {
+  switch (credentials?.mechanism) {
+    case undefined:
+      return { ...from, mechanism: "null" }
+    case "plain":
+      return { ...from, mechanism: "plain", user: credentials.user, password: credentials.password }
+    case "curve":
+      return { ...from, mechanism: "curve", key: credentials.keys.publicKey }
+  }
+}
 
 /** Waits until no link is stalled, or one is cut, which the caller then finds. */
 const flowing = (links: ReadonlyArray<Link>): Effect.Effect<void> =>

@@ -9,9 +9,10 @@
 import type * as Scope from "effect/Scope"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import type * as Zmq from "zeromq"
 import * as Endpoint from "../protocol/Endpoint.ts"
-import type { Connection, Frames, LinkOptions, TransportReason } from "../services/Transport.ts"
+import type { ConnectOptions, Connection, Credentials, Frames, TransportReason } from "../services/Transport.ts"
 import { TransportError } from "../services/Transport.ts"
 import * as Address from "./ZmqAddress.ts"
 import { codeOf, failure, fromCause } from "./ZmqError.ts"
@@ -42,15 +43,15 @@ const inprocCheck = "50 millis"
  */
 export const connect = (
   endpoint: Endpoint.Endpoint,
-  { heartbeatInterval, heartbeatTimeout }: LinkOptions = {}
+  { credentials, heartbeatInterval, heartbeatTimeout }: ConnectOptions = {}
 ): Effect.Effect<Connection, TransportError, Scope.Scope> => {
-  const heartbeat = Socket.heartbeat(heartbeatInterval, heartbeatTimeout)
+  const options = { ...Socket.heartbeat(heartbeatInterval, heartbeatTimeout), ...proofOf(credentials) }
   const text = Endpoint.format(endpoint)
   switch (endpoint._tag) {
     case "Inproc":
       return Socket.allOrNothing(dialInproc(endpoint, text))
     case "Ipc":
-      return Socket.allOrNothing(dial(endpoint, text, heartbeat)).pipe(
+      return Socket.allOrNothing(dial(endpoint, text, options)).pipe(
         Effect.catchIf(
           (error) => error.reason._tag === "Refused",
           () => Effect.flip(Address.whyRefused(endpoint.path, text))
@@ -63,11 +64,26 @@ export const connect = (
       const { port } = endpoint.port
       return Effect.flatMap(Address.connectHosts(endpoint.host, text), (hosts) => {
         const attempts = hosts.map((host) =>
-          Socket.allOrNothing(dial(endpoint, Address.tcp(host, port), { ...heartbeat, ipv6: host.ipv6 }))
+          Socket.allOrNothing(dial(endpoint, Address.tcp(host, port), { ...options, ipv6: host.ipv6 }))
         )
         return firstOf(attempts, failure("connect", text, "UnknownHost", "the host name has no address"))
       })
     }
+  }
+}
+
+const proofOf = (credentials: Credentials | undefined): Partial<Socket.DealerSocket> => {
+  switch (credentials?.mechanism) {
+    case undefined:
+      return {}
+    case "plain":
+      return { plainUsername: credentials.user, plainPassword: Redacted.value(credentials.password) }
+    case "curve":
+      return {
+        curveServerKey: credentials.serverKey,
+        curvePublicKey: credentials.keys.publicKey,
+        curveSecretKey: Redacted.value(credentials.keys.secretKey)
+      }
   }
 }
 
@@ -135,8 +151,22 @@ const open = (endpoint: Endpoint.Endpoint, options: Partial<Socket.DealerSocket>
     (dealer) => Effect.sync(() => dealer.close())
   )
 
+/** By what we have shown. */
+const refused = {
+  null: "it does not admit us, ask its operator to allow this address",
+  plain: "it does not admit us, it does not know this user and password",
+  curve: "it does not admit us, ask its operator to allow our public key"
+}
+
+const mismatch = {
+  null: "it admits nobody without a key or a password",
+  plain: "it does not take a password",
+  curve: "it does not speak CURVE"
+}
+
 class Dealer {
   private readonly endpoint: Endpoint.Endpoint
+  private readonly mechanism: keyof typeof refused
   private readonly socket: Socket.DealerSocket
   private readonly notice = Socket.makeNotice()
   private reader: Reader<Frames> | undefined = undefined
@@ -144,6 +174,7 @@ class Dealer {
 
   constructor(endpoint: Endpoint.Endpoint, options: Partial<Socket.DealerSocket>) {
     this.endpoint = endpoint
+    this.mechanism = options.curveServerKey ? "curve" : options.plainUsername === undefined ? "null" : "plain"
     this.socket = Socket.create(Socket.DealerSocket, {
       ...Socket.commonOptions,
       reconnectInterval: never,
@@ -164,6 +195,22 @@ class Dealer {
     return this.failed("connect", "Unreachable", `no handshake within ${longestAttempt}`)
   }
 
+  /** What a handshake that failed says. */
+  private whyNot(code: string | undefined): TransportError {
+    // libzmq's own patience, which is as long as ours, has ended.
+    if (code === "EAGAIN") return this.tooLate()
+    if (code === "ERR_ZMTP_MECHANISM_MISMATCH") {
+      return this.failed("connect", "NotAdmitted", mismatch[this.mechanism], code)
+    }
+    if (code !== "EPIPE") {
+      return this.failed("connect", "Protocol", "the handshake failed, is it a ZeroMQ socket?", code)
+    }
+    // So ends a server that cannot read what was meant for another one; and one that wants a key, now and then.
+    return this.mechanism === "curve"
+      ? this.failed("connect", "NotAdmitted", "it broke the handshake off, is the server key its own?", code)
+      : this.failed("connect", "Protocol", "it broke the handshake off: no ZeroMQ socket, or it wants a key", code)
+  }
+
   attempt(run: (socket: Socket.DealerSocket) => void): Effect.Effect<void, TransportError> {
     return Effect.try({
       try: () => run(this.socket),
@@ -181,13 +228,9 @@ class Dealer {
         return Effect.fail(this.failed("connect", "Refused", "nobody listens there (yet)"))
       case "handshake:error:protocol":
       case "handshake:error:other":
-        // libzmq's own patience, which is as long as ours, has ended.
-        if (codeOf(event.error) === "EAGAIN") return Effect.fail(this.tooLate())
-        return Effect.fail(
-          this.failed("connect", "Protocol", "the handshake failed, is it a ZeroMQ socket?", codeOf(event.error))
-        )
+        return Effect.fail(this.whyNot(codeOf(event.error)))
       case "handshake:error:auth":
-        return Effect.fail(this.failed("connect", "Unreachable", `not admitted, status ${event.error.status}`))
+        return Effect.fail(this.failed("connect", "NotAdmitted", refused[this.mechanism], `${event.error.status}`))
       case "disconnect":
         // The reader learns it from the notice, behind the last message.
         if (this.state === "up") this.state = "lost"

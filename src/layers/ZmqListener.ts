@@ -9,12 +9,14 @@ import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Endpoint from "../protocol/Endpoint.ts"
-import type { LinkOptions, Listener, Peer, PeerEvent } from "../services/Transport.ts"
+import type { BindOptions, Listener, Peer, PeerEvent } from "../services/Transport.ts"
 import { TransportError } from "../services/Transport.ts"
+import * as Connections from "./Connections.ts"
 import * as Address from "./ZmqAddress.ts"
 import { failure, fromCause } from "./ZmqError.ts"
 import { Reader } from "./ZmqReader.ts"
 import * as Socket from "./ZmqSocket.ts"
+import * as ZapHandler from "./ZapHandler.ts"
 
 /** Connections that may wait for `accept`: a whole network comes back at once when a server restarts. */
 const backlog = 4096
@@ -42,20 +44,29 @@ const portsPerTurn = 64
  */
 export const bind = (
   endpoint: Endpoint.Endpoint,
-  { heartbeatInterval, heartbeatTimeout }: LinkOptions = {}
-): Effect.Effect<Listener, TransportError, Scope.Scope> =>
-  Socket.allOrNothing(bindOrFail(endpoint, Socket.heartbeat(heartbeatInterval, heartbeatTimeout)))
+  options: BindOptions = {}
+): Effect.Effect<Listener, TransportError, Scope.Scope> => Socket.allOrNothing(bindOrFail(endpoint, options))
 
 const bindOrFail = Effect.fnUntraced(function* (
   endpoint: Endpoint.Endpoint,
-  heartbeat: Required<LinkOptions>
+  { guard, heartbeatInterval, heartbeatTimeout }: BindOptions
 ): Effect.fn.Return<Listener, TransportError, Scope.Scope> {
   const text = Endpoint.format(endpoint)
+  const guarded = endpoint._tag === "Inproc" ? undefined : guard
+  let port = 0
   if (endpoint._tag === "Tcp") yield* Address.checkDescriptors(text)
   const host = endpoint._tag === "Tcp" ? yield* Address.bindHost(endpoint.host, text) : undefined
   if (endpoint._tag === "Ipc" && Address.isFile(endpoint.path)) yield* Address.checkFree(endpoint.path, text)
+  // Before the first handshake, and until the last.
+  const connections = (address: string) => Connections.count(port, address)
+  const security =
+    guarded === undefined ? {} : ZapHandler.options(yield* ZapHandler.register(guarded, connections), guarded)
   const router = yield* Effect.acquireRelease(
-    open(text, { ...heartbeat, ipv6: host?.ipv6 ?? false }),
+    open(text, {
+      ...Socket.heartbeat(heartbeatInterval, heartbeatTimeout),
+      ...security,
+      ipv6: host?.ipv6 ?? false
+    }),
     (router) => router.close
   )
   if (endpoint._tag === "Tcp" && host !== undefined) {
@@ -66,7 +77,12 @@ const bindOrFail = Effect.fnUntraced(function* (
       : router.bind(text)
     if (endpoint._tag === "Ipc" && Address.isFile(endpoint.path)) router.file = Address.socketFile(endpoint.path)
   }
-  return router.listen(Result.getOrElse(Endpoint.parseBind(router.bound), () => endpoint))
+  const listener = router.listen(Result.getOrElse(Endpoint.parseBind(router.bound), () => endpoint))
+  port = Endpoint.port(listener.endpoint)
+  if (guarded !== undefined) {
+    yield* Effect.forkScoped(Effect.map(guarded.revoked, (why) => router.giveUp(why)))
+  }
+  return listener
 })
 
 const isInUse = (error: TransportError): boolean => error.reason._tag === "AddressInUse"
@@ -160,6 +176,11 @@ class Router {
   listen(endpoint: Endpoint.Endpoint): Listener {
     this.reader = new Reader(this.socket, this.closed("receive"), (message, batch) => this.accept(message, batch))
     return { endpoint, receive: this.reader.receive, send: (peer, messages) => this.send(peer, messages) }
+  }
+
+  /** Nobody is heard any more; the sockets stay as they are until the scope closes them. */
+  giveUp(why: string): void {
+    this.reader?.stop(failure("receive", this.text, "NotAdmitted", why))
   }
 
   private closed(operation: "receive" | "send"): TransportError {

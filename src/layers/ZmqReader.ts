@@ -69,9 +69,9 @@ export class Reader<A> {
     void this.socket.send([])
   }
 
-  /** Ends the reading at once, and gives nothing any more: our own side closes the socket. */
-  stop(): void {
-    this.why = this.closed
+  /** Ends the reading at once, and gives nothing any more: our own side closes the socket, now or soon. */
+  stop(why = this.closed): void {
+    this.why = why
     this.held = undefined
     this.ended = true
     this.wake()

@@ -5,9 +5,11 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import type { Keys } from "../protocol/Certificate.ts"
 import type * as Endpoint from "../protocol/Endpoint.ts"
 
 /**
@@ -79,6 +81,8 @@ export interface Connection {
  * - `AddressInUse`, `AddressNotAvailable`, `PermissionDenied`, `UnknownHost`: bind, or connect for the last
  * - `Refused`: nobody listens there (yet); `Unreachable`: no handshake within the time; `Lost`: it was up, and ended
  * - `Protocol`: what answers there does not speak ZeroMQ
+ * - `NotAdmitted`: the other side knows neither our key nor our password or address, wants another mechanism, or is not
+ *   the one whose key we have; of a listener: somebody who was let in may not stay, and all have to come again
  * - `PeerGone`: this peer of a listener has left; `Closed`: our own side was closed
  * - `Exhausted`: no descriptors, sockets or memory left
  * - `Unsupported`, `Other`: what the system said stands in `code` and `detail`
@@ -94,6 +98,7 @@ export type TransportReason =
   | "Refused"
   | "Unreachable"
   | "Protocol"
+  | "NotAdmitted"
   | "Lost"
   | "PeerGone"
   | "Closed"
@@ -128,6 +133,68 @@ export interface LinkOptions {
 }
 
 /**
+ * Somebody who wants in, before a word was said: the address (none over ipc), how many connections it has to this
+ * listener with this one, where the transport can tell, and what the mechanism has proven. A password has not been
+ * checked yet.
+ *
+ * @since 0.1.0
+ * @category security
+ */
+export type Applicant = { readonly address: string; readonly connections: () => number | undefined } & (
+  | { readonly mechanism: "null" }
+  | { readonly mechanism: "plain"; readonly user: string; readonly password: Redacted.Redacted<string> }
+  | { readonly mechanism: "curve"; readonly key: string }
+)
+
+/**
+ * Who may enter. `admit` gives nothing, or the reason why not: it is for our log, the other side learns only that it
+ * is not let in. `revoked` ends, with a reason, when somebody whom `admit` has let in may not stay: then the listener
+ * fails with `NotAdmitted`, since a transport cannot tell which connection is whose. inproc has no doors: who is in the
+ * process is in.
+ *
+ * @since 0.1.0
+ * @category security
+ */
+export interface Guard {
+  readonly mechanism: Applicant["mechanism"]
+  /** Our own keys, for `curve`. */
+  readonly keys?: Keys | undefined
+  /** What the doors are called where somebody is turned away. */
+  readonly domain: string
+  readonly admit: (applicant: Applicant) => Effect.Effect<string | undefined>
+  readonly revoked: Effect.Effect<string>
+}
+
+/**
+ * What we show where we connect: a name and a password, which go over the wire as they are, or a key, to one who has
+ * the key that we expect.
+ *
+ * @since 0.1.0
+ * @category security
+ */
+export type Credentials =
+  | { readonly mechanism: "plain"; readonly user: string; readonly password: Redacted.Redacted<string> }
+  | { readonly mechanism: "curve"; readonly keys: Keys; readonly serverKey: string }
+
+/**
+ * Without a guard everybody may enter.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BindOptions extends LinkOptions {
+  readonly guard?: Guard | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectOptions extends LinkOptions {
+  readonly credentials?: Credentials | undefined
+}
+
+/**
  * @since 0.1.0
  * @category services
  */
@@ -137,7 +204,7 @@ export class Transport extends Context.Service<
     /** Binds before it returns; closing the scope unbinds, drops the peers and leaves no socket file. */
     readonly bind: (
       endpoint: Endpoint.Endpoint,
-      options?: LinkOptions
+      options?: BindOptions
     ) => Effect.Effect<Listener, TransportError, Scope.Scope>
     /**
      * Ends when the connection is up; where the transport cannot tell (inproc), at once. One attempt: trying again is
@@ -145,7 +212,7 @@ export class Transport extends Context.Service<
      */
     readonly connect: (
       endpoint: Endpoint.Endpoint,
-      options?: LinkOptions
+      options?: ConnectOptions
     ) => Effect.Effect<Connection, TransportError, Scope.Scope>
   }
 >()("effect-zgossip/services/Transport") {}

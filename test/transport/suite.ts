@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Result, Scope } from "effect"
 import * as Endpoint from "../../src/protocol/Endpoint.ts"
+import { guardSuite } from "./guards.ts"
 import type {
   Connection,
   Listener,
@@ -178,6 +179,11 @@ export const transportSuite = (
     })
 
   describe(name, () => {
+    guardSuite(
+      make,
+      (["tcp", "ipc"] as const).map((scheme) => ({ scheme, fresh: () => fresh(scheme) }))
+    )
+
     describe.each<Scheme>(["tcp", "ipc", "inproc"])("%s", (scheme) => {
       test("carries frames unchanged, both ways", (transports) =>
         Effect.gen(function* () {
