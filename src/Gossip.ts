@@ -27,7 +27,7 @@ import * as MemoryTransport from "./layers/MemoryTransport.ts"
 import * as MemoryTupleStore from "./layers/MemoryTupleStore.ts"
 import * as ZmqTransport from "./layers/ZmqTransport.ts"
 import type * as Octets from "./protocol/Octets.ts"
-import type { ConfigurationError } from "./protocol/Configuration.ts"
+import type { ConfigurationError, EndpointInput } from "./protocol/Configuration.ts"
 import type { Settings } from "./protocol/Settings.ts"
 import * as Tuple from "./protocol/Tuple.ts"
 import { Gossip, GossipError } from "./services/Gossip.ts"
@@ -39,15 +39,16 @@ export * from "./services/Gossip.ts"
 
 /**
  * What a node does as it starts: its tuples first, then the endpoints it serves on, then the remotes it connects to.
- * And its settings, see `Settings`: times are milliseconds. What stands here goes before what stands in the file
- * `config`, which is followed: what changes there, changes the node.
+ * And its settings, see `Settings`: times are milliseconds. Those of security hold for all endpoints; one that is an
+ * object, `{ endpoint, allowKeys, ... }`, has its own. What stands here goes before what stands in the file `config`,
+ * which is followed: what changes there, changes the node.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends Partial<Settings> {
-  readonly bind?: ReadonlyArray<string>
-  readonly connect?: ReadonlyArray<string>
+  readonly bind?: ReadonlyArray<EndpointInput>
+  readonly connect?: ReadonlyArray<EndpointInput>
   readonly publish?:
     Readonly<Record<string, Octets.Input>> | Iterable<readonly [key: Octets.Input, value: Octets.Input]>
   readonly config?: string | undefined

@@ -16,6 +16,7 @@ import { notices } from "../protocol/ConfigurationNotices.ts"
 import * as Configurations from "../protocol/Configuration.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Octets from "../protocol/Octets.ts"
+import * as Security from "../protocol/Security.ts"
 import * as Settings from "../protocol/Settings.ts"
 import * as Tuple from "../protocol/Tuple.ts"
 import * as Zpl from "../protocol/Zpl.ts"
@@ -30,6 +31,8 @@ export interface Source {
   /** Where it has the value at a path, or an endpoint of a list, for people. */
   readonly where: (path: string, index?: number) => string
   readonly tuples: Effect.Effect<ReadonlyArray<Tuple.Tuple> | undefined, Configurations.ConfigurationError>
+  /** What it says of the security of each endpoint of a list; texts that were not checked. */
+  readonly security: (name: keyof typeof Configurations.lists) => ReturnType<typeof Configurations.endpointSecurity>
 }
 
 const { ConfigurationError } = Configurations
@@ -50,16 +53,21 @@ export const fromDocument = (document: Zpl.Document, place: Source["place"], nam
       return found === undefined ? [] : [[String(list), found] as const]
     })
   )
+  const find = (path: string) => {
+    const alias = Settings.definitions.find((definition) => definition.path === path)?.alias
+    const found = Zpl.get(document, path)
+    return found ?? (alias === undefined ? undefined : Zpl.get(document, path.replace(/[^/]*$/, alias)))
+  }
   const load = ([first = "", ...rest]: ConfigProvider.Path): ConfigProvider.Node | undefined => {
     const list = endpoints.get(String(first))
     if (list !== undefined && rest.length === 0) return ConfigProvider.makeArray(list.length)
-    const item = list === undefined ? Zpl.get(document, [first, ...rest].join("/")) : list[Number(rest[0])]
+    const item = list === undefined ? find([first, ...rest].join("/")) : list[Number(rest[0])]
     const value = list === undefined ? item?.value : (item?.value ?? "")
     return value === undefined ? undefined : ConfigProvider.makeValue(Octets.toText(value))
   }
   const tupleLines = Configurations.tupleLines(document)
   const lineOf = (path: string, index: number): number | undefined =>
-    path === "publish" ? tupleLines[index] : (endpoints.get(path)?.[index] ?? Zpl.get(document, path))?.line
+    path === "publish" ? tupleLines[index] : (endpoints.get(path)?.[index] ?? find(path))?.line
   return {
     place,
     provider: ConfigProvider.make((path) => Effect.succeed(load(path))),
@@ -71,7 +79,8 @@ export const fromDocument = (document: Zpl.Document, place: Source["place"], nam
       Result.mapError(Configurations.tuples(document), (error) =>
         invalid("publish", `${name} ${error.line > 0 ? `line ${error.line}: ` : ""}${error.detail}`)
       )
-    )
+    ),
+    security: (list) => Configurations.endpointSecurity(document, list)
   }
 }
 
@@ -92,7 +101,8 @@ export const fromEnvironment: Effect.Effect<Source> = Effect.map(ConfigProvider.
     where: variable,
     tuples: Effect.flatMap(readList({ place: "environment", provider, where: variable }, "publish"), (texts) =>
       texts === undefined ? Effect.succeed(undefined) : Effect.forEach(texts, parseTuple)
-    )
+    ),
+    security: () => []
   }
 })
 
@@ -102,7 +112,11 @@ export const fromEnvironment: Effect.Effect<Source> = Effect.map(ConfigProvider.
  * @since 0.1.0
  * @category getters
  */
-export const variable = (path: string): string => `ZGOSSIP_${path.toUpperCase().replaceAll(/[/-]/g, "_")}`
+export const variable = (path: string): string =>
+  `ZGOSSIP_${path
+    .replace(/^zgossip\//, "")
+    .toUpperCase()
+    .replaceAll(/[/-]/g, "_")}`
 
 const parseTuple = (text: string) =>
   Effect.fromResult(
@@ -126,13 +140,32 @@ const withoutBlanks = (texts: ReadonlyArray<string> = []): ReadonlyArray<string>
   return trimmed.length === 0 ? undefined : trimmed
 }
 
-const readValue = ({ provider, where }: Source, path: string) =>
-  Config.option(Config.schema(Schema.String, path.split("/")))
+const readValue = ({ place, provider, where }: Source, path: string) =>
+  // Every variable begins with the name of the program anyway.
+  Config.option(
+    Config.schema(Schema.String, (place === "environment" ? path.replace(/^zgossip\//, "") : path).split("/"))
+  )
     .parse(provider)
     .pipe(
       Effect.map(Option.getOrUndefined),
       Effect.mapError(() => invalid(`read ${where(path)}`, "it has no value"))
     )
+
+const readSecurity = Effect.fnUntraced(function* (
+  { where }: Source,
+  items: ReturnType<typeof Configurations.endpointSecurity>[number]
+) {
+  const security: Record<string, string> = {}
+  for (const [{ field, path, type }, { line, value = "" }] of items) {
+    const text = type.read(Octets.toText(value))
+    if (text === undefined) {
+      const at = line === undefined ? where(path) : `${where("")} line ${line}`
+      return yield* invalid(`set ${path}`, `${at}: ${JSON.stringify(Octets.toText(value))}: write ${type.write}`)
+    }
+    security[field] = text
+  }
+  return Security.pick(security)
+})
 
 /**
  * What these places say together; the first one that has something counts.
@@ -176,7 +209,7 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
 
   const endpointsOf = Effect.fnUntraced(function* (name: keyof typeof Configurations.lists) {
     const found = yield* first((source) => readList(source, name))
-    if (found === undefined) return []
+    if (found === undefined) return { endpoints: [], security: new Map<string, Security.Security>() }
     for (const [index, text] of found.value.entries()) {
       const parsed = Configurations.lists[name].parse(text)
       // What the program gives is checked as it is bound or connected to, with an error of its own.
@@ -186,7 +219,12 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
     }
     note(found.source, name)
     noteEach(found.source, name, found.value)
-    return found.value
+    const security = new Map<string, Security.Security>()
+    for (const [index, items] of found.source.security(name).entries()) {
+      const text = found.value[index] ?? ""
+      if (items.size > 0) security.set(Endpoint.normal(text), yield* readSecurity(found.source, items))
+    }
+    return { endpoints: found.value, security }
   })
   const bind = yield* endpointsOf("bind")
   const connect = yield* endpointsOf("connect")
@@ -200,8 +238,9 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
   const { document, path = "" } = file ?? {}
   const configuration: Omit<Configuration, "file" | "changes"> = {
     settings,
-    bind,
-    connect,
+    bind: bind.endpoints,
+    connect: connect.endpoints,
+    security: { bind: bind.security, connect: connect.security },
     publish: publish?.value ?? [],
     echo:
       document === undefined

@@ -5,7 +5,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type { Configuration } from "../protocol/Configuration.ts"
+import * as Configurations from "../protocol/Configuration.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
+import * as Security from "../protocol/Security.ts"
 import type { Gossip, GossipError } from "../services/Gossip.ts"
 
 /**
@@ -16,7 +19,7 @@ import type { Gossip, GossipError } from "../services/Gossip.ts"
  */
 export interface LinksNode extends Pick<Gossip["Service"], "unbind" | "disconnect"> {
   /** One that fails does not change what PORT says. */
-  readonly bind: (endpoint: string) => Effect.Effect<string, GossipError>
+  readonly bind: (endpoint: Configurations.EndpointInput) => Effect.Effect<string, GossipError>
   /** By its resolved endpoint. */
   readonly isBound: (endpoint: string) => boolean
   /** Whether it was not connected to before. */
@@ -32,43 +35,62 @@ export interface LinksNode extends Pick<Gossip["Service"], "unbind" | "disconnec
  */
 export interface ConfiguredLinks {
   /** Binds what is new and unbinds what is gone; where that fails, nothing has changed. */
-  readonly listen: (endpoints: ReadonlyArray<string>) => Effect.Effect<void, GossipError>
+  readonly listen: (configuration: Endpoints) => Effect.Effect<void, GossipError>
   /** Connects to what is new, and disconnects from what is gone. */
-  readonly join: (endpoints: ReadonlyArray<string>) => Effect.Effect<void, GossipError>
+  readonly join: (configuration: Endpoints) => Effect.Effect<void, GossipError>
   /** This endpoint is not the configuration's any more. */
   readonly forget: (endpoint: string) => void
 }
 
-/** An endpoint in the one way to write it, and which it is of those that are the same: `tcp://*:*` may be there twice. */
-type Asked = `${number} ${string}`
+type Endpoints = Pick<Configuration, "bind" | "connect" | "security" | "settings">
+
+/**
+ * An endpoint in the one way to write it, and which it is of those that are the same: `tcp://*:*` may be there twice.
+ * One with another security is another one. The security has no blanks in it, the endpoint may.
+ */
+type Asked = `${number} ${string} ${string}`
+
+interface Bound {
+  /** The endpoint with its port. */
+  readonly resolved: string
+  readonly security: Security.Security
+}
 
 /**
  * @since 0.1.0
  * @category constructors
  */
 export const make = (node: LinksNode): ConfiguredLinks => {
-  /** The endpoint that was bound, by the one that was asked for. */
-  const bound = new Map<Asked, string>()
-  const connected = new Set<string>()
+  /** By the endpoint that was asked for. */
+  const bound = new Map<Asked, Bound>()
+  /** The security that they were connected with. */
+  const connected = new Map<string, string>()
 
-  const unbind = (endpoints: Iterable<readonly [asked: Asked, resolved: string]>) =>
-    Effect.forEach(endpoints, ([, resolved]) => Effect.ignore(node.unbind(resolved)), { discard: true })
+  const unbind = (endpoints: Iterable<readonly [asked: Asked, bound: Bound]>) =>
+    Effect.forEach(endpoints, ([, { resolved }]) => Effect.ignore(node.unbind(resolved)), { discard: true })
 
-  const listen = Effect.fnUntraced(function* (endpoints: ReadonlyArray<string>) {
-    const wanted = new Set(numbered(endpoints))
+  const listen = Effect.fnUntraced(function* (configuration: Endpoints) {
+    const wanted = new Set(numbered(configuration))
     const gone = Array.from(bound).filter(([asked]) => !wanted.has(asked))
     // What was bound by hand is there already, and stays whoever else wants it.
-    const ours = new Set(bound.values())
+    const ours = new Set(Array.from(bound.values(), ({ resolved }) => resolved))
     const byHand = (endpoint: string) => node.isBound(endpoint) && !ours.has(endpoint)
     const fresh = Array.from(wanted).filter((asked) => !bound.has(asked) && !byHand(endpointOf(asked)))
-    const made: Array<readonly [asked: Asked, resolved: string]> = []
-    const left: Array<readonly [asked: Asked, resolved: string]> = []
+    const made: Array<readonly [asked: Asked, bound: Bound]> = []
+    const left: Array<readonly [asked: Asked, bound: Bound]> = []
     const port = yield* node.port
 
     /** Those that hold the address of what is new have to go first. */
-    const inTheWay = (asked: Asked) => gone.filter((it) => !left.includes(it) && mayCollide(it[1], endpointOf(asked)))
-    const bind = (asked: Asked) =>
-      Effect.map(node.bind(endpointOf(asked)), (resolved) => void made.push([asked, resolved]))
+    const inTheWay = (asked: Asked) =>
+      gone.filter((it) => !left.includes(it) && mayCollide(it[1].resolved, endpointOf(asked)))
+    const bind = (asked: Asked) => {
+      // As it is now, so that it stays the same where it has to be bound again.
+      const security = Security.whole(Configurations.securityOf(configuration, "bind", endpointOf(asked)))
+      return Effect.map(
+        node.bind({ endpoint: endpointOf(asked), ...security }),
+        (resolved) => void made.push([asked, { resolved, security }])
+      )
+    }
     const attempt = Effect.gen(function* () {
       for (const asked of fresh) {
         yield* Effect.catchIf(
@@ -85,8 +107,8 @@ export const make = (node: LinksNode): ConfiguredLinks => {
     const undo = Effect.gen(function* () {
       yield* unbind(made)
       // The clients have to come back, but not to another port.
-      for (const [asked, resolved] of left) {
-        yield* node.bind(resolved).pipe(
+      for (const [asked, { resolved, security }] of left) {
+        yield* node.bind({ endpoint: resolved, ...security }).pipe(
           Effect.catch(({ message }) => {
             bound.delete(asked)
             return Effect.logError(`no longer serving on ${resolved}, ${message}`)
@@ -98,17 +120,20 @@ export const make = (node: LinksNode): ConfiguredLinks => {
     yield* Effect.onError(attempt, () => undo)
     yield* unbind(gone.filter((it) => !left.includes(it)))
     for (const [asked] of gone) bound.delete(asked)
-    for (const [asked, resolved] of made) bound.set(asked, resolved)
+    for (const [asked, its] of made) bound.set(asked, its)
   })
 
-  const join = Effect.fnUntraced(function* (endpoints: ReadonlyArray<string>) {
-    const wanted = new Set(endpoints.map(normal))
-    for (const endpoint of wanted) {
-      if (!connected.has(endpoint) && (yield* node.connect(endpoint))) connected.add(endpoint)
-    }
-    for (const endpoint of Array.from(connected).filter((endpoint) => !wanted.has(endpoint))) {
+  const join = Effect.fnUntraced(function* (configuration: Endpoints) {
+    const wanted = new Map(
+      configuration.connect.map((text) => [Endpoint.normal(text), securityIn(configuration, "connect", text)])
+    )
+    for (const [endpoint, security] of Array.from(connected)) {
+      if (wanted.get(endpoint) === security) continue
       yield* Effect.ignore(node.disconnect(endpoint))
       connected.delete(endpoint)
+    }
+    for (const [endpoint, security] of wanted) {
+      if (!connected.has(endpoint) && (yield* node.connect(endpoint))) connected.set(endpoint, security)
     }
   })
 
@@ -116,9 +141,9 @@ export const make = (node: LinksNode): ConfiguredLinks => {
     listen,
     join,
     forget: (endpoint) => {
-      const text = normal(endpoint)
+      const text = Endpoint.normal(endpoint)
       connected.delete(text)
-      for (const [asked, resolved] of bound) {
+      for (const [asked, { resolved }] of bound) {
         if (resolved === text || endpointOf(asked) === text) bound.delete(asked)
       }
     }
@@ -130,21 +155,20 @@ const parse = (text: string): Endpoint.Endpoint | undefined => {
   return Result.isSuccess(endpoint) ? endpoint.success : undefined
 }
 
-const normal = (text: string): string => {
-  const endpoint = parse(text)
-  return endpoint === undefined ? text : Endpoint.format(endpoint)
-}
+const securityIn = (configuration: Endpoints, list: "bind" | "connect", endpoint: string): string =>
+  encodeURIComponent(Security.fingerprint(Configurations.securityOf(configuration, list, endpoint)))
 
-const numbered = (endpoints: ReadonlyArray<string>): ReadonlyArray<Asked> => {
+const numbered = (configuration: Endpoints): ReadonlyArray<Asked> => {
   const counts = new Map<string, number>()
-  return endpoints.map(normal).map((endpoint): Asked => {
+  return configuration.bind.map((text): Asked => {
+    const endpoint = Endpoint.normal(text)
     const count = counts.get(endpoint) ?? 0
     counts.set(endpoint, count + 1)
-    return `${count} ${endpoint}`
+    return `${count} ${securityIn(configuration, "bind", text)} ${endpoint}`
   })
 }
 
-const endpointOf = (asked: Asked): string => asked.slice(asked.indexOf(" ") + 1)
+const endpointOf = (asked: Asked): string => asked.slice(asked.indexOf(" ", asked.indexOf(" ") + 1) + 1)
 
 /** Whether two endpoints may be one address, whatever the names of their hosts. */
 const mayCollide = (one: string, other: string): boolean => {

@@ -8,6 +8,7 @@
 import type { Reply } from "../protocol/Command.ts"
 import * as Message from "../protocol/Message.ts"
 import * as Remote from "../protocol/Remote.ts"
+import * as Security from "../protocol/Security.ts"
 import * as Session from "../protocol/Session.ts"
 import * as Settings from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
@@ -210,7 +211,8 @@ export class GossipEngine {
     for (const action of actions) {
       switch (action._tag) {
         case "Accept":
-          this.#accept(action.tuple, client)
+          if (Security.allows(client.served.rules.publish, action.tuple.keyOctets)) this.#accept(action.tuple, client)
+          else this.journal.refuse("rule", () => `${client.name} may not set the key of a tuple`)
           break
         case "Send":
           if (action.message._tag === "Invalid") this.journal.counters.invalidSent += 1
@@ -219,7 +221,7 @@ export class GossipEngine {
         case "Dump":
           // What waits is in the dump too; a peer that says HELLO again and again has at most so many dumps waiting.
           if (client.mailbox.outbox.sources >= mostDumps) client.mailbox.outbox.forget()
-          this.#pour(client, { upTo: this.#store.sequence() })
+          this.#pour(client, { upTo: this.#store.sequence() }, client.served.rules.read)
           break
         case "Tell":
           break // by #accept
@@ -289,7 +291,8 @@ export class GossipEngine {
       mailbox.outbox.put(tuple.keyOctets, frame)
       this.#touched.add(mailbox)
     }
-    for (const { clients } of this.served.values()) {
+    for (const { clients, rules } of this.served.values()) {
+      if (!Security.allows(rules.read, tuple.keyOctets)) continue
       for (const client of clients.values()) {
         if (client !== origin && tells(Session.step(client.session, accepted).actions)) tell(client)
       }
@@ -311,8 +314,8 @@ export class GossipEngine {
     this.#touched.add(link.mailbox)
   }
 
-  #pour(link: Link, range: TupleMap.Range): void {
-    link.mailbox.outbox.pour(encodeAll(this.#store.read(range)))
+  #pour(link: Link, range: TupleMap.Range, rule?: Security.Rules["read"]): void {
+    link.mailbox.outbox.pour(encodeAll(this.#store.read(range), rule))
     this.#touched.add(link.mailbox)
   }
 
@@ -348,8 +351,8 @@ const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0 }
 
 const tells = (actions: ReadonlyArray<Session.Action | Remote.Action>): boolean => actions[0]?._tag === "Tell"
 
-function* encodeAll(tuples: Iterator<Tuple, void>): Generator<Uint8Array, void> {
+function* encodeAll(tuples: Iterator<Tuple, void>, rule?: Security.Rules["read"]): Generator<Uint8Array, void> {
   for (let next = tuples.next(); next.done !== true; next = tuples.next()) {
-    yield Message.encode(Message.publish(next.value))
+    if (Security.allows(rule, next.value.keyOctets)) yield Message.encode(Message.publish(next.value))
   }
 }

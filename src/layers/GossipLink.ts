@@ -5,6 +5,7 @@
  */
 import type { Reply } from "../protocol/Command.ts"
 import type * as Remote from "../protocol/Remote.ts"
+import type { Rules } from "../protocol/Security.ts"
 import type * as Session from "../protocol/Session.ts"
 import type { GossipError } from "../services/Gossip.ts"
 import type { Peer } from "../services/Transport.ts"
@@ -25,6 +26,8 @@ export interface Client {
 /** A bound endpoint and its clients. */
 export interface Served {
   readonly endpoint: string
+  /** What its clients may set and are told. */
+  readonly rules: Rules
   readonly clients: Map<Peer, Client>
   /** Gives the new client a sender; takes it away. */
   readonly arrived: (peer: Peer, client: Client) => void

@@ -20,8 +20,11 @@ import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { EndpointInput } from "../protocol/Configuration.ts"
+import { endpointOf } from "../protocol/Configuration.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Octets from "../protocol/Octets.ts"
+import type { Security } from "../protocol/Security.ts"
 import * as Tuple from "../protocol/Tuple.ts"
 import type { Gossip } from "../services/Gossip.ts"
 import { GossipError, stoppedError } from "../services/Gossip.ts"
@@ -32,6 +35,7 @@ import * as CommandPipe from "./CommandPipe.ts"
 import { GossipEngine } from "./GossipEngine.ts"
 import type { Subscriber } from "./GossipLink.ts"
 import * as Journal from "./Journal.ts"
+import * as LinkSecurity from "./LinkSecurity.ts"
 import * as NodeConfiguration from "./NodeConfiguration.ts"
 import * as NodeLinks from "./NodeLinks.ts"
 import type { Refusal } from "./Quota.ts"
@@ -141,11 +145,8 @@ export const make = Effect.gen(function* () {
         Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(`${name} failed, and goes on`, cause)
       )
 
-  const links = yield* NodeLinks.make(
-    submit,
-    transport,
-    Effect.map(config.get, ({ settings }) => settings)
-  ).pipe(Scope.provide(scope))
+  const turnAway = (line: string | undefined) => Effect.ignore(submit((engine) => engine.journal.turnAway(line)))
+  const links = yield* NodeLinks.make(submit, transport, LinkSecurity.make(config, turnAway)).pipe(Scope.provide(scope))
 
   // Ends with the inbox, which `stop` ends, so that everybody who put something into it gets an answer.
   const worker = yield* Queue.takeBetween(inbox, 1, batchCapacity).pipe(
@@ -188,15 +189,14 @@ export const make = Effect.gen(function* () {
   const parsed = (
     operation: string,
     endpoint: string,
-    result: Result.Result<Endpoint.Endpoint, Endpoint.EndpointError>
+    parse: (text: string) => Result.Result<Endpoint.Endpoint, Endpoint.EndpointError>
   ) =>
     Effect.andThen(
       running,
-      Result.isSuccess(result)
-        ? Effect.succeed(result.success)
-        : Effect.fail(
-            new GossipError({ operation, endpoint, reason: { _tag: "InvalidEndpoint", detail: result.failure.detail } })
-          )
+      Effect.mapError(
+        Effect.fromResult(parse(endpoint)),
+        ({ detail }) => new GossipError({ operation, endpoint, reason: { _tag: "InvalidEndpoint", detail } })
+      )
     )
 
   /** The first one that is refused is the last. */
@@ -216,13 +216,17 @@ export const make = Effect.gen(function* () {
     })
   const publish = (tuple: Tuple.Tuple) => publishAll([tuple])
 
-  const bind = (endpoint: string) => Effect.flatMap(parsed("bind", endpoint, Endpoint.parseBind(endpoint)), links.bind)
-  const unbind = (endpoint: string) =>
-    Effect.flatMap(parsed("unbind", endpoint, Endpoint.parseBind(endpoint)), links.unbind)
-  const connect = (endpoint: string) =>
-    Effect.flatMap(parsed("connect", endpoint, Endpoint.parseConnect(endpoint)), links.connect)
+  const bind = (input: EndpointInput) =>
+    Effect.flatMap(parsed("bind", endpointOf(input), Endpoint.parseBind), (endpoint) =>
+      links.bind(endpoint, ownOf(input))
+    )
+  const unbind = (endpoint: string) => Effect.flatMap(parsed("unbind", endpoint, Endpoint.parseBind), links.unbind)
+  const connect = (input: EndpointInput) =>
+    Effect.flatMap(parsed("connect", endpointOf(input), Endpoint.parseConnect), (endpoint) =>
+      links.connect(endpoint, ownOf(input))
+    )
   const disconnect = (endpoint: string) =>
-    Effect.flatMap(parsed("disconnect", endpoint, Endpoint.parseConnect(endpoint)), links.disconnect)
+    Effect.flatMap(parsed("disconnect", endpoint, Endpoint.parseConnect), links.disconnect)
   const port = submit((engine) => engine.port)
   const setPort = (port: number) => submit((engine) => void (engine.port = port))
   // A changed setting may bring a deadline forward.
@@ -236,7 +240,7 @@ export const make = Effect.gen(function* () {
   const gossip: Gossip["Service"] = {
     bind: (endpoint) => Effect.tapError(bind(endpoint), () => Effect.ignore(setPort(-1))),
     unbind: (endpoint) => Effect.tap(unbind(endpoint), configuration.byHand(endpoint)),
-    connect: (endpoint) => Effect.andThen(connect(endpoint), configuration.byHand(endpoint)),
+    connect: (endpoint) => Effect.andThen(connect(endpoint), configuration.byHand(endpointOf(endpoint))),
     disconnect: (endpoint) => Effect.tap(disconnect(endpoint), configuration.byHand(endpoint)),
     port,
     publish: (key, value) => {
@@ -263,6 +267,13 @@ export const make = Effect.gen(function* () {
   }
   return { gossip, start: configuration.start }
 })
+
+/** What an endpoint has of its own; one that is but a text has what the configuration says of it. */
+const ownOf = (input: EndpointInput): Security | undefined => {
+  if (typeof input === "string") return undefined
+  const { endpoint: _, ...own } = input
+  return own
+}
 
 /**
  * @since 0.1.0

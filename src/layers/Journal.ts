@@ -30,7 +30,7 @@ export class Journal {
     repliesDropped: 0,
     defects: 0,
     malformed: { Frames: 0, Short: 0, Signature: 0, Version: 0, Id: 0, Length: 0 },
-    refused: { value: 0, tuples: 0, octets: 0, clients: 0, rate: 0 }
+    refused: { value: 0, tuples: 0, octets: 0, clients: 0, rate: 0, admission: 0, rule: 0 }
   }
   #lines: Array<Line> = []
 
@@ -51,6 +51,12 @@ export class Journal {
     if (!/^10*$/.test(String(count))) return
     const times = count === 1 ? "" : `, the ${count}th time`
     this.#lines.push(["Warn", `${what()}, see ${pathOf[limit]}${times}`])
+  }
+
+  /** Somebody was not let in; a line of those who guard the doors. */
+  turnAway(line: string | undefined): void {
+    this.counters.refused.admission += 1
+    if (line !== undefined) this.#lines.push(["Warn", line])
   }
 
   /** The lines since the last call. */
@@ -77,5 +83,7 @@ export const pathOf = {
   tuples: "limits/tuples",
   octets: "limits/octets",
   clients: "limits/clients",
-  rate: "limits/messages-per-second"
+  rate: "limits/messages-per-second",
+  admission: "zgossip/security",
+  rule: "zgossip/security/may-publish"
 } as const satisfies Record<keyof Counters["refused"], string>

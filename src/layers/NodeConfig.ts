@@ -8,7 +8,9 @@ import * as Result from "effect/Result"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Configuration } from "../protocol/Configuration.ts"
 import * as Configurations from "../protocol/Configuration.ts"
+import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Octets from "../protocol/Octets.ts"
+import * as Security from "../protocol/Security.ts"
 import * as Settings from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import * as Zpl from "../protocol/Zpl.ts"
@@ -45,8 +47,8 @@ export interface FileProblem {
  * @category models
  */
 export interface Given extends Partial<Settings.Settings> {
-  readonly bind?: ReadonlyArray<string> | undefined
-  readonly connect?: ReadonlyArray<string> | undefined
+  readonly bind?: ReadonlyArray<Configurations.EndpointInput> | undefined
+  readonly connect?: ReadonlyArray<Configurations.EndpointInput> | undefined
   readonly publish?: ReadonlyArray<Tuple> | undefined
 }
 
@@ -92,7 +94,7 @@ export const make = Effect.fnUntraced(function* (
         from
       ),
       (resolved): Configuration => ({
-        ...resolved,
+        ...withValues(resolved, given, name),
         notices: [...strangers, ...resolved.notices],
         file: from,
         changes
@@ -158,6 +160,35 @@ export const make = Effect.fnUntraced(function* (
   })
 })
 
+/** Keys, lists and passwords that a program gives have no text; they count where the program does. */
+const withValues = <A extends Pick<Configuration, "settings" | "security" | "origins">>(
+  resolved: A,
+  given: Given,
+  name: string
+): A => {
+  const origins = new Map(resolved.origins)
+  const values: Record<string, unknown> = {}
+  for (const { field, path } of Security.definitions) {
+    if (typeof given[field] !== "object" || origins.get(path)?.place === "set") continue
+    values[field] = given[field]
+    origins.set(path, { place: "program", where: name })
+  }
+  const own = (list: keyof typeof Configurations.lists) => {
+    const security = new Map(resolved.security[list])
+    if (origins.get(list)?.place !== "program") return security
+    for (const input of given[list] ?? []) {
+      if (typeof input === "object") security.set(Endpoint.normal(input.endpoint), Security.pick(input))
+    }
+    return security
+  }
+  return {
+    ...resolved,
+    settings: { ...resolved.settings, ...values },
+    security: { bind: own("bind"), connect: own("connect") },
+    origins
+  }
+}
+
 const nameOf = (path: string): string => (path === "" ? '""' : Octets.printable(path))
 
 const documentOf = ({ bind, connect, publish, ...settings }: Given): Zpl.Document =>
@@ -169,12 +200,16 @@ const documentOf = ({ bind, connect, publish, ...settings }: Given): Zpl.Documen
   })
 
 /** The file, with what came from elsewhere in its place. */
-const written = ({ bind, connect, file, origins, publish, settings }: Configuration): Zpl.Document => {
+const written = ({ bind, connect, file, origins, publish, security, settings }: Configuration): Zpl.Document => {
+  const withOwn = (list: keyof typeof Configurations.lists) => (endpoint: string) => ({
+    endpoint,
+    ...security[list].get(Endpoint.normal(endpoint))
+  })
   const elsewhere = (path: string) => !["file", undefined].includes(origins.get(path)?.place)
   return Configurations.write(file?.document ?? Zpl.empty, {
     settings: new Map(Array.from(Settings.toTexts(settings)).filter(([path]) => elsewhere(path))),
-    ...(elsewhere("bind") ? { bind } : {}),
-    ...(elsewhere("connect") ? { connect } : {}),
+    ...(elsewhere("bind") ? { bind: bind.map(withOwn("bind")) } : {}),
+    ...(elsewhere("connect") ? { connect: connect.map(withOwn("connect")) } : {}),
     ...(elsewhere("publish") ? { publish } : {})
   })
 }

@@ -83,13 +83,13 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
       const before = taken
       taken = next
       yield* config.replace(next)
-      yield* Effect.onError(links.listen(next.bind), () => {
+      yield* Effect.onError(links.listen(next), () => {
         taken = before
         return config.replace(before)
       })
       yield* node.refresh
       yield* publish(next)
-      yield* links.join(next.connect)
+      yield* links.join(next)
       if (next.file !== before.file) yield* announce(next, before.notices)
     }).pipe(Effect.uninterruptible)
 
@@ -97,8 +97,8 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
   const takeFirst = Effect.fnUntraced(function* (first: Configuration) {
     yield* announce(first)
     yield* publish(first)
-    yield* links.listen(first.bind)
-    yield* links.join(first.connect)
+    yield* links.listen(first)
+    yield* links.join(first)
   })
 
   const follow = (path: string) =>

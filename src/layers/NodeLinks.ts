@@ -16,8 +16,9 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Endpoint from "../protocol/Endpoint.ts"
+import type { Rules, Security } from "../protocol/Security.ts"
 import { GossipError, stoppedError } from "../services/Gossip.ts"
-import type { LinkOptions, Listener, Peer, Transport, TransportError } from "../services/Transport.ts"
+import type { BindOptions, ConnectOptions, Listener, Peer, Transport, TransportError } from "../services/Transport.ts"
 import type { Joined, Served } from "./GossipLink.ts"
 import type { Submit } from "./GossipNode.ts"
 import type { Mailbox } from "./Mailbox.ts"
@@ -48,14 +49,31 @@ export const monotonicMillis: Effect.Effect<number> = Effect.map(Clock.monotonic
  * @category models
  */
 export interface NodeLinks {
-  readonly bind: (endpoint: Endpoint.Endpoint) => Effect.Effect<string, GossipError>
+  readonly bind: (endpoint: Endpoint.Endpoint, own?: Security) => Effect.Effect<string, GossipError>
   readonly unbind: (endpoint: Endpoint.Endpoint) => Effect.Effect<void, GossipError>
   readonly isBound: (endpoint: string) => boolean
   /** Whether it was not connected to before. */
-  readonly connect: (endpoint: Endpoint.Endpoint) => Effect.Effect<boolean, GossipError>
+  readonly connect: (endpoint: Endpoint.Endpoint, own?: Security) => Effect.Effect<boolean, GossipError>
   readonly disconnect: (endpoint: Endpoint.Endpoint) => Effect.Effect<void, GossipError>
   /** Ends every loop and closes every socket. */
   readonly close: Effect.Effect<void>
+}
+
+/**
+ * What a link has from the configuration as it is now, and from `own`: asked for each time it is bound or connected.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LinkSettings {
+  readonly bind: (
+    endpoint: Endpoint.Endpoint,
+    own: Security | undefined
+  ) => Effect.Effect<BindOptions & { readonly rules: Rules }, GossipError>
+  readonly connect: (
+    endpoint: Endpoint.Endpoint,
+    own: Security | undefined
+  ) => Effect.Effect<ConnectOptions, GossipError>
 }
 
 /**
@@ -65,7 +83,7 @@ export interface NodeLinks {
 export const make = Effect.fnUntraced(function* (
   submit: Submit,
   transport: Transport["Service"],
-  options: Effect.Effect<LinkOptions>
+  settings: LinkSettings
 ) {
   const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
   /** By the endpoint as asked for; `bound` is the same with its port. */
@@ -76,14 +94,20 @@ export const make = Effect.fnUntraced(function* (
 
   // Server side
 
-  const serveOnce = (endpoint: Endpoint.Endpoint, onBound: (endpoint: Endpoint.Endpoint) => Effect.Effect<unknown>) =>
+  const serveOnce = (
+    endpoint: Endpoint.Endpoint,
+    options: ReturnType<LinkSettings["bind"]>,
+    onBound: (endpoint: Endpoint.Endpoint) => Effect.Effect<unknown>
+  ) =>
     Effect.scoped(
       Effect.gen(function* () {
-        const listener = yield* transport.bind(endpoint, yield* options)
+        const { rules, ...others } = yield* options
+        const listener = yield* transport.bind(endpoint, others)
         const senders = yield* FiberMap.make<Peer, void, TransportError>()
         const run = yield* FiberMap.runtime(senders)<never>()
         const served: Served = {
           endpoint: Endpoint.format(listener.endpoint),
+          rules,
           clients: new Map(),
           arrived: (peer, { mailbox }) => {
             const leave = Effect.ignore(submit((engine) => engine.leave(served, peer)))
@@ -108,9 +132,15 @@ export const make = Effect.fnUntraced(function* (
     )
 
   /** Binds; the outcome of the first time is `first`'s, after that the endpoint is bound again until it works. */
-  const serve = (asked: Endpoint.Endpoint, first: Deferred.Deferred<Endpoint.Endpoint, GossipError>) => {
+  const serve = (
+    asked: Endpoint.Endpoint,
+    own: Security | undefined,
+    first: Deferred.Deferred<Endpoint.Endpoint, GossipError>
+  ) => {
     let endpoint = asked
-    const once = serveOnce(asked, (resolved) => {
+    // The configuration knows what was asked for, not which port it became.
+    const options = settings.bind(asked, own)
+    const once = serveOnce(asked, options, (resolved) => {
       endpoint = resolved
       const bound = submit((engine) => void (engine.port = Endpoint.port(resolved)))
       return Effect.andThen(Effect.ignore(bound), Deferred.succeed(first, resolved))
@@ -125,7 +155,7 @@ export const make = Effect.fnUntraced(function* (
           if (unbound) return Effect.void
           const text = Endpoint.format(endpoint)
           const loop = {
-            once: (up: Effect.Effect<void>) => serveOnce(endpoint, () => up),
+            once: (up: Effect.Effect<void>) => serveOnce(endpoint, options, () => up),
             lost: `no longer serving on ${text}, binding again`,
             cannot: `cannot bind ${text} again, trying on`,
             onFailure: () => Effect.void
@@ -136,11 +166,11 @@ export const make = Effect.fnUntraced(function* (
     )
   }
 
-  const bind: NodeLinks["bind"] = (endpoint) =>
+  const bind: NodeLinks["bind"] = (endpoint, own) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const first = yield* Deferred.make<Endpoint.Endpoint, GossipError>()
-        const fiber = yield* Effect.forkIn(Effect.interruptible(serve(endpoint, first)), scope)
+        const fiber = yield* Effect.forkIn(Effect.interruptible(serve(endpoint, own, first)), scope)
         // The node may stop before the first time had an outcome.
         fiber.addObserver(() => void Deferred.doneUnsafe(first, Exit.fail(stoppedError)))
         const resolved = yield* restore(Deferred.await(first)).pipe(Effect.onInterrupt(() => Fiber.interrupt(fiber)))
@@ -167,10 +197,10 @@ export const make = Effect.fnUntraced(function* (
 
   // Client side
 
-  const joinOnce = (endpoint: Endpoint.Endpoint, joined: Joined, up: Effect.Effect<void>) =>
+  const joinOnce = (endpoint: Endpoint.Endpoint, own: Security | undefined, joined: Joined, up: Effect.Effect<void>) =>
     Effect.scoped(
       Effect.gen(function* () {
-        const connection = yield* transport.connect(endpoint, yield* options)
+        const connection = yield* transport.connect(endpoint, yield* settings.connect(endpoint, own))
         yield* up
         yield* Effect.acquireRelease(
           submit((engine, now) => engine.up(joined, now)),
@@ -192,14 +222,16 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
-  const connect: NodeLinks["connect"] = (endpoint) =>
+  const connect: NodeLinks["connect"] = (endpoint, own) =>
     oneAtATime(
       Effect.gen(function* () {
         const text = Endpoint.format(endpoint)
         if (remotes.has(text)) return false
+        // What is wrong on this side is said at once; whether the other side is there does not matter.
+        yield* settings.connect(endpoint, own)
         const joined = yield* submit((engine) => engine.join(text))
         const loop = persist({
-          once: (up) => joinOnce(endpoint, joined, up),
+          once: (up) => joinOnce(endpoint, own, joined, up),
           lost: `lost the connection to ${text}, connecting again`,
           cannot: `cannot connect to ${text}, trying on`,
           onFailure: (detail) => Effect.ignore(submit(() => void (joined.error = detail)))

@@ -19,6 +19,7 @@ import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import * as Endpoint from "./Endpoint.ts"
 import * as Octets from "./Octets.ts"
+import * as Security from "./Security.ts"
 import type * as Settings from "./Settings.ts"
 import type { Tuple } from "./Tuple.ts"
 import * as TupleZpl from "./TupleZpl.ts"
@@ -35,6 +36,8 @@ export interface Configuration {
   readonly settings: Settings.Settings
   readonly bind: ReadonlyArray<string>
   readonly connect: ReadonlyArray<string>
+  /** What single endpoints of `bind` and `connect` have of their own; the settings hold for the rest. */
+  readonly security: Readonly<Record<keyof typeof lists, ReadonlyMap<string, Security.Security>>>
   readonly publish: ReadonlyArray<Tuple>
   /** Lines for the log, as the configuration is taken. */
   readonly echo: ReadonlyArray<string>
@@ -132,6 +135,52 @@ export const endpoints = (document: Zpl.Document, name: keyof typeof lists): Rea
 }
 
 /**
+ * What the section around each of these {@link endpoints} says of their security, by the name of the setting.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const endpointSecurity = (
+  document: Zpl.Document,
+  name: keyof typeof lists
+): ReadonlyArray<ReadonlyMap<Security.Definition, Zpl.Item>> =>
+  sections(document, name).flatMap(({ children }) => {
+    const found = new Map<Security.Definition, Zpl.Item>()
+    for (const definition of Security.definitions) {
+      const names = [nameOf(definition), definition.alias]
+      const item = children.find((child) => names.includes(child.name))
+      if (item !== undefined && definition.sides.includes(name)) found.set(definition, item)
+    }
+    return children.filter((item) => item.name === "endpoint").map(() => found)
+  })
+
+const nameOf = ({ path }: Security.Definition): string => path.slice(path.lastIndexOf("/") + 1)
+
+/**
+ * The names that a section of this list may have beside `endpoint`.
+ *
+ * @since 0.1.0
+ * @category definitions
+ */
+export const securityNames = (list?: keyof typeof lists): ReadonlyArray<string> =>
+  Security.definitions
+    .filter(({ sides }) => list === undefined || sides.includes(list))
+    .flatMap((definition) => [nameOf(definition), ...(definition.alias === undefined ? [] : [definition.alias])])
+
+/**
+ * What holds for an endpoint: its own, and the settings for the rest.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const securityOf = (
+  { security, settings }: Pick<Configuration, "security" | "settings">,
+  list: keyof typeof lists,
+  endpoint: string,
+  own = security[list].get(Endpoint.normal(endpoint))
+): Security.Security => ({ ...Security.pick(settings), ...own })
+
+/**
  * The tuples that a document publishes; nothing where it has no such section.
  *
  * @since 0.1.0
@@ -156,8 +205,25 @@ export const tupleLines = ({ items }: Zpl.Document): ReadonlyArray<number | unde
       name === "publish" ? children.map((child) => child.line) : name === "tuple" ? [line] : []
     )
 
+/**
+ * An endpoint, and what it has of its own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type EndpointInput = string | ({ readonly endpoint: string } & Security.Security)
+
+/**
+ * @since 0.1.0
+ * @category getters
+ */
+export const endpointOf = (input: EndpointInput): string => (typeof input === "string" ? input : input.endpoint)
+
 /** A configuration without a file, as its parts. */
-interface Parts extends Partial<Pick<Configuration, "bind" | "connect" | "publish">> {
+interface Parts {
+  readonly bind?: ReadonlyArray<EndpointInput>
+  readonly connect?: ReadonlyArray<EndpointInput>
+  readonly publish?: ReadonlyArray<Tuple>
   readonly settings: ReadonlyMap<string, string>
 }
 
@@ -170,8 +236,14 @@ interface Parts extends Partial<Pick<Configuration, "bind" | "connect" | "publis
 export const write = (document: Zpl.Document, { bind, connect, publish, settings }: Parts): Zpl.Document => {
   let written = document
   for (const [path, text] of settings) written = Zpl.put(written, path, text)
-  const endpoint = (name: string) => (text: string) =>
-    Zpl.item(name, undefined, [Zpl.item("endpoint", Octets.from(text))])
+  const endpoint = (name: string) => (input: EndpointInput) =>
+    Zpl.item(name, undefined, [
+      Zpl.item("endpoint", Octets.from(endpointOf(input))),
+      ...Security.definitions.flatMap((definition) => {
+        const value = typeof input === "string" ? undefined : input[definition.field]
+        return typeof value === "string" ? [Zpl.item(nameOf(definition), Octets.from(value))] : []
+      })
+    ])
   if (bind !== undefined) written = replace(written, ["bind"], bind.map(endpoint("bind")))
   if (connect !== undefined) written = replace(written, ["connect"], connect.map(endpoint("connect")))
   if (publish !== undefined) written = replace(written, ["publish", "tuple"], publish.map(TupleZpl.toItem))

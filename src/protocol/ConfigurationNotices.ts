@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Octets from "./Octets.ts"
+import { securityNames } from "./Configuration.ts"
 import * as Settings from "./Settings.ts"
-import * as Zpl from "./Zpl.ts"
+import type * as Zpl from "./Zpl.ts"
 
 /**
  * A line of the file, from 1, and what about it.
@@ -47,7 +47,7 @@ const inDocument = function* ({ items }: Zpl.Document): Generator<Notice> {
     const paths = settings.get(name)
     if (name === "zgossip") {
       yield* valueOf(section)
-      for (const child of section.children) yield* inZgossip(child)
+      for (const child of section.children) yield* inZgossip(child, seen)
     } else if (paths === undefined) {
       yield [line, `${name} is ignored: the sections are ${[...settings.keys(), "zgossip"].join(", ")}`]
     } else if (seen.has(name)) {
@@ -73,7 +73,7 @@ const ofSetting = function* (
   seen.add(path)
 }
 
-const inZgossip = function* (section: Zpl.Item): Generator<Notice> {
+const inZgossip = function* (section: Zpl.Item, seen: Set<string>): Generator<Notice> {
   const { children, line = 0, name } = section
   const path = `zgossip/${name}`
   switch (name) {
@@ -90,16 +90,12 @@ const inZgossip = function* (section: Zpl.Item): Generator<Notice> {
     case "connect":
       yield* valueOf(section)
       if (!children.some((child) => child.name === "endpoint")) yield [line, `this ${name} has no endpoint below it`]
-      return yield* only(children, path, ["endpoint"])
-    case "security": {
-      const { line: at = line, value = "null" } = Zpl.get({ items: children }, "mechanism") ?? {}
-      // As CZMQ that was built without it: it says so, and serves.
-      if (value !== "null") {
-        const mechanism = Octets.printable(Octets.toText(value))
-        yield [at, `the security mechanism ${mechanism} is not supported, the endpoints are open to everybody`]
-      }
-      return
-    }
+      return yield* only(children, path, ["endpoint", ...securityNames(name)])
+    case "security":
+      if (seen.has(path)) return yield [line, `${path} is ignored: the first section of this name counts`]
+      seen.add(path)
+      yield* valueOf(section)
+      return yield* only(children, path, securityNames())
     default:
       yield [line, `${path} is ignored: there are echo, bind, connect, publish, tuple, security`]
   }
@@ -110,8 +106,11 @@ const only = function* (
   path: string,
   names: ReadonlyArray<string>
 ): Generator<Notice> {
+  const seen = new Set<string>()
   for (const { line = 0, name } of children) {
     if (!names.includes(name)) yield [line, `${path}/${name} is ignored: there is ${names.join(", ")}`]
+    else if (seen.has(name)) yield [line, `${path}/${name} is ignored: the first one counts`]
+    if (name !== "endpoint") seen.add(name)
   }
 }
 

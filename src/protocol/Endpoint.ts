@@ -195,3 +195,12 @@ const formatPort = (port: Port): string => {
     }
   }
 }
+
+/**
+ * A text in the one way to write the endpoint it names; as it is where it names none.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const normal = (text: string): string =>
+  Result.match(parseBind(text), { onFailure: () => text, onSuccess: format })

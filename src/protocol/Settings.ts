@@ -6,6 +6,7 @@
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
+import * as Security from "./Security.ts"
 import * as Tuple from "./Tuple.ts"
 
 /**
@@ -14,7 +15,7 @@ import * as Tuple from "./Tuple.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Settings {
+export interface Settings extends Security.Security {
   readonly serverTimeout: number | undefined
   readonly verbose: boolean
   readonly background: boolean
@@ -28,6 +29,7 @@ export interface Settings {
   readonly octets: number
   readonly valueOctets: number
   readonly clients: number
+  readonly clientsPerAddress: number
   readonly messagesPerSecond: number
   readonly store: "memory"
 }
@@ -50,6 +52,7 @@ export const defaults: Settings = {
   octets: 2 ** 30,
   valueOctets: Tuple.maxValueLength,
   clients: 10_000,
+  clientsPerAddress: 0,
   messagesPerSecond: 0,
   store: "memory"
 }
@@ -70,6 +73,8 @@ interface Type<A> {
  */
 export interface Definition {
   readonly path: string
+  /** Another name in a file. */
+  readonly alias?: string
   readonly field: keyof Settings
   readonly type: Type<Settings[keyof Settings]>
   readonly about: string
@@ -195,6 +200,13 @@ export const definitions: ReadonlyArray<Definition> = [
     takesEffect: "at once, for clients that are new"
   },
   {
+    path: "limits/clients-per-address",
+    field: "clientsPerAddress",
+    type: whole("connections", 0),
+    about: "how many one address may have to one endpoint, over tcp and on Linux; one more is not let in, 0 means any",
+    takesEffect: "for endpoints bound from then on"
+  },
+  {
     path: "limits/messages-per-second",
     field: "messagesPerSecond",
     type: whole("messages", 0),
@@ -208,7 +220,8 @@ export const definitions: ReadonlyArray<Definition> = [
     type: { name: "memory", write: "memory", read: (text) => (text === "memory" ? text : undefined) },
     about: "where the tuples are kept",
     takesEffect: "at the start"
-  }
+  },
+  ...Security.definitions
 ]
 
 /**
@@ -244,7 +257,7 @@ export const set = (settings: Settings, path: string, value: string): Result.Res
 }
 
 /**
- * The settings as texts by their paths; what is `undefined` is left out.
+ * The settings as texts by their paths; what is `undefined`, and what has no text, is left out.
  *
  * @since 0.1.0
  * @category conversions
@@ -253,7 +266,8 @@ export const toTexts = (settings: Partial<Settings>): ReadonlyMap<string, string
   new Map(
     definitions.flatMap(({ field, path }) => {
       const value = settings[field]
-      return value === undefined ? [] : [[path, typeof value === "boolean" ? String(Number(value)) : String(value)]]
+      if (value === undefined || typeof value === "object") return []
+      return [[path, typeof value === "boolean" ? String(Number(value)) : String(value)]]
     })
   )
 

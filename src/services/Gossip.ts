@@ -12,7 +12,7 @@ import type * as Stream from "effect/Stream"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type { Command, CommandError, Reply } from "../protocol/Command.ts"
-import type { ConfigurationError } from "../protocol/Configuration.ts"
+import type { ConfigurationError, EndpointInput } from "../protocol/Configuration.ts"
 import { brief } from "../protocol/Endpoint.ts"
 import type { Malformed } from "../protocol/Message.ts"
 import type * as Octets from "../protocol/Octets.ts"
@@ -28,6 +28,7 @@ import type { TransportReason } from "./Transport.ts"
  * - `NotBound`, `NotConnected`: there is no such endpoint to unbind, to disconnect
  * - `TupleTooLong`: a key over 255 octets, or a value over 256 MiB
  * - `InvalidSetting`, `InvalidConfiguration`, `FileNotRead`, `FileNotWritten`: those of `ConfigurationError`
+ * - `InvalidCredentials`: a key, a list or a password that the operation needs is missing, wrong, or open to others
  * - `LimitReached`: there is no room for the tuple, see the settings `limits/...`
  * - `Stopped`: the node was stopped
  *
@@ -43,6 +44,7 @@ type ReasonTag =
   | "NotBound"
   | "NotConnected"
   | "TupleTooLong"
+  | "InvalidCredentials"
   | "LimitReached"
   | "Stopped"
 
@@ -102,9 +104,12 @@ export interface Counters {
   /** Messages dropped because of a fault of our own. */
   readonly defects: number
   readonly malformed: { readonly [reason in Malformed["reason"]]: number }
-  /** Tuples and messages refused and clients not heard because of a limit, see the settings `limits/...`. */
+  /**
+   * Tuples and messages refused and clients not heard because of a limit, see the settings `limits/...`; and because of
+   * `zgossip/security/...`: those who were not let in, and tuples against a rule.
+   */
   readonly refused: {
-    readonly [limit in "value" | "tuples" | "octets" | "clients" | "rate"]: number
+    readonly [limit in "value" | "tuples" | "octets" | "clients" | "rate" | "admission" | "rule"]: number
   }
 }
 
@@ -156,9 +161,10 @@ export class Gossip extends Context.Service<
     /**
      * Serves on an endpoint: `tcp://host:port`, `ipc://path`, `inproc://name`; as many as you like. The port may be a
      * number, `*` (the first free one from 49152), `!` (a random one), either with a range as in `*[6000-6100]`, or 0
-     * (the system's choice). Gives the endpoint with its port.
+     * (the system's choice). Gives the endpoint with its port. As an object it has
+     * a security of its own: `{ endpoint, certificate, allowKeys, ... }`; the settings hold for the rest.
      */
-    readonly bind: (endpoint: string) => Effect.Effect<string, GossipError>
+    readonly bind: (endpoint: EndpointInput) => Effect.Effect<string, GossipError>
     /** Serves there no longer: its clients are disconnected. Takes what `bind` gave. */
     readonly unbind: (endpoint: string) => Effect.Effect<void, GossipError>
     /** The port of the last bind: 0 where there was none or it is not tcp, -1 where it failed. */
@@ -167,7 +173,7 @@ export class Gossip extends Context.Service<
      * Connects to a remote node, and again whenever the connection is lost, until `disconnect`. Does not wait for the
      * remote: it may appear later. An endpoint that is connected to already stays as it is.
      */
-    readonly connect: (endpoint: string) => Effect.Effect<void, GossipError>
+    readonly connect: (endpoint: EndpointInput) => Effect.Effect<void, GossipError>
     readonly disconnect: (endpoint: string) => Effect.Effect<void, GossipError>
     /**
      * Sets a tuple here; the network gets it from here on. Key (at most 255 octets) and value are octets; text stands

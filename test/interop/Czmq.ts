@@ -27,15 +27,19 @@ export class CzmqError extends Data.TaggedError("CzmqError")<{ readonly message:
 export type Availability =
   { readonly available: true; readonly program: string } | { readonly available: false; readonly reason: string }
 
-let known: Availability | undefined
+const known = new Map<string, Availability>()
 
 /**
- * Builds the driver unless this very source was built before. Test files run in parallel processes: each builds under a
- * name of its own and renames, so nobody ever runs a half-written program.
+ * Builds the driver, or the other program of that name, unless this very source was built before. Test files run in
+ * parallel processes: each builds under a name of its own and renames, so nobody ever runs a half-written program.
  */
-export const availability = (): Availability => (known ??= build())
+export const availability = (name: "czmq-driver" | "czmq-curve" = "czmq-driver"): Availability => {
+  const found = known.get(name) ?? build(name)
+  known.set(name, found)
+  return found
+}
 
-const build = (): Availability => {
+const build = (name: string): Availability => {
   const missing = (reason: string): Availability => ({ available: false, reason })
   const here = dirname(fileURLToPath(import.meta.url))
   const ask = (...what: ReadonlyArray<string>) => spawnSync("pkg-config", [...what, "libczmq"], { encoding: "utf8" })
@@ -43,10 +47,10 @@ const build = (): Availability => {
   if (version.error !== undefined) return missing("pkg-config is not installed")
   if (version.status !== 0) return missing("libczmq's headers are not installed")
   const flags = ask("--cflags", "--libs").stdout.trim().split(/\s+/)
-  const source = join(here, "czmq-driver.c")
+  const source = join(here, `${name}.c`)
   const key = createHash("sha256").update(version.stdout).update(readFileSync(source)).digest("hex").slice(0, 16)
   const cache = join(here, "../../node_modules/.cache/effect-zgossip")
-  const program = join(cache, `czmq-driver-${key}`)
+  const program = join(cache, `${name}-${key}`)
   if (existsSync(program)) return { available: true, program }
   mkdirSync(cache, { recursive: true })
   const fresh = `${program}.${randomUUID()}`
@@ -55,7 +59,7 @@ const build = (): Availability => {
   if (cc.error !== undefined) return missing(`the C compiler (${compiler}) is not installed`)
   if (cc.status !== 0) {
     rmSync(fresh, { force: true })
-    return missing(`czmq-driver.c does not compile: ${cc.stderr.split("\n", 1)[0]}`)
+    return missing(`${name}.c does not compile: ${cc.stderr.split("\n", 1)[0]}`)
   }
   renameSync(fresh, program)
   return { available: true, program }

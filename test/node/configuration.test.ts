@@ -727,6 +727,8 @@ zgossip
     knob = 1
     security
         mechanism = null
+        mechanism = plain
+        certficate = a
     security
         mechanism = curve
 `
@@ -734,7 +736,7 @@ zgossip
       assert.strictEqual(settings.serverTimeout, 1)
       assert.deepStrictEqual(
         notices.map((notice) => /^a line (\d+): /.exec(notice)?.[1]),
-        ["3", "4", "5", "7", "8", "9", "10", "14"]
+        ["3", "4", "5", "7", "8", "9", "10", "13", "14", "15"]
       )
     })
   )
