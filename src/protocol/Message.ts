@@ -9,26 +9,35 @@
  *     04 PONG     no fields
  *     05 INVALID  no fields
  *
- * Numbers are big-endian. Octets behind the last field are accepted and ignored, as CZMQ does: it is there that a
- * later version will put its trailer.
+ * Numbers are big-endian. Behind the last field may stand a trailer, see `Trailer`. Any other octets there are accepted
+ * and ignored, as CZMQ does with all of them.
  *
  * Source: CZMQ's zgossip_msg.bnf; golden frames in test/protocol/Message.test.ts.
  *
  * @since 0.1.0
  */
 import * as Octets from "./Octets.ts"
+import * as Trailer from "./Trailer.ts"
 import * as Tuple from "./Tuple.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type Message =
+export type Message = Trailable | { readonly _tag: "Invalid" }
+
+/**
+ * A message that may have a trailer. A broken one is for those who count it; it is not sent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Trailable = (
   | { readonly _tag: "Hello" }
   | { readonly _tag: "Publish"; readonly tuple: Tuple.Tuple }
   | { readonly _tag: "Ping" }
   | { readonly _tag: "Pong" }
-  | { readonly _tag: "Invalid" }
+) & { readonly trailer?: Trailer.Trailer | Trailer.Broken }
 
 /**
  * Octets that are no message, and why:
@@ -50,25 +59,25 @@ export interface Malformed {
  * @since 0.1.0
  * @category constructors
  */
-export const hello: Message = { _tag: "Hello" }
+export const hello: Trailable = { _tag: "Hello" }
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const publish = (tuple: Tuple.Tuple): Message => ({ _tag: "Publish", tuple })
+export const publish = (tuple: Tuple.Tuple): Trailable => ({ _tag: "Publish", tuple })
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const ping: Message = { _tag: "Ping" }
+export const ping: Trailable = { _tag: "Ping" }
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const pong: Message = { _tag: "Pong" }
+export const pong: Trailable = { _tag: "Pong" }
 
 /**
  * @since 0.1.0
@@ -87,12 +96,12 @@ const malformed = {
 } as const satisfies Record<string, Malformed>
 
 /**
- * Octets of the longest frame that is read: a PUBLISH of the longest key and value, and 64 KiB for what may stand behind.
+ * Octets of the longest frame that is read: a PUBLISH of the longest key and value, and the longest trailer.
  *
  * @since 0.1.0
  * @category limits
  */
-export const maxLength: number = 4 + 1 + Tuple.maxKeyLength + 4 + Tuple.maxValueLength + 4 + 2 ** 16
+export const maxLength: number = 4 + 1 + Tuple.maxKeyLength + 4 + Tuple.maxValueLength + 4 + Trailer.maxLength
 
 const headerLength = 4
 const version = 1
@@ -115,13 +124,13 @@ const decodeFrame = (frame: Uint8Array): Message | Malformed => {
   if (frame[3] !== version) return malformed.version
   switch (frame[2]) {
     case 1:
-      return hello
+      return decodeTrailer(frame, headerLength, hello)
     case 2:
       return decodePublish(frame)
     case 3:
-      return ping
+      return decodeTrailer(frame, headerLength, ping)
     case 4:
-      return pong
+      return decodeTrailer(frame, headerLength, pong)
     case 5:
       return invalid
     default:
@@ -139,7 +148,14 @@ const decodePublish = (frame: Uint8Array): Message | Malformed => {
   const valueEnd = valueStart + valueLength
   // The ttl must be there, and is not read: CZMQ leaks stale ones onto unrelated tuples.
   if (valueEnd + 4 > frame.length) return malformed.short
-  return publish(new Tuple.Tuple(Octets.slice(frame, keyStart, keyEnd), Octets.slice(frame, valueStart, valueEnd)))
+  const tuple = new Tuple.Tuple(Octets.slice(frame, keyStart, keyEnd), Octets.slice(frame, valueStart, valueEnd))
+  return decodeTrailer(frame, valueEnd + 4, publish(tuple))
+}
+
+/** The message itself where nothing stands behind it: most have nothing, and cost nothing. */
+const decodeTrailer = (frame: Uint8Array, end: number, message: Trailable): Message => {
+  const trailer = frame.length === end ? undefined : Trailer.decode(frame, end)
+  return trailer === undefined ? message : { ...message, trailer }
 }
 
 const uint32 = (frame: Uint8Array, at: number): number =>
@@ -159,8 +175,11 @@ const fixedFrames = {
  * @since 0.1.0
  * @category encoding
  */
-export const encode = (message: Message): Uint8Array =>
-  message._tag === "Publish" ? encodePublish(message.tuple) : fixedFrames[message._tag]
+export const encode = (message: Message): Uint8Array => {
+  const frame = message._tag === "Publish" ? encodePublish(message.tuple) : fixedFrames[message._tag]
+  const trailer = message._tag === "Invalid" ? undefined : message.trailer
+  return trailer?._tag === "Trailer" ? Buffer.concat([frame, Trailer.encode(trailer)]) : frame
+}
 
 /** The ttl is sent as 0: v1 peers would leak any other onto tuples of theirs. */
 const encodePublish = ({ keyOctets, valueOctets }: Tuple.Tuple): Uint8Array => {
