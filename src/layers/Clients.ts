@@ -29,6 +29,11 @@ export class Clients {
     this.#journal = journal
   }
 
+  /** How many there are, of all listeners, and how many of them are members. */
+  get counts(): { readonly peers: number; readonly members: number } {
+    return { peers: this.#count, members: this.#count - this.#strangers.size }
+  }
+
   /** The client of this name, also one that was none until now; nothing where there is no room for it. */
   find(served: Served, peer: Peer, settings: Settings): Client | undefined {
     return served.clients.get(peer) ?? this.#arrive(served, peer, settings)
@@ -48,6 +53,7 @@ export class Clients {
       peer,
       spoke: 0,
       second: 0,
+      reportedAt: Number.NEGATIVE_INFINITY,
       session: Session.start,
       mailbox: Mailbox.ofFrames(this.#store, Mailbox.limits(settings))
     }

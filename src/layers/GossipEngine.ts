@@ -22,6 +22,7 @@ import { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
 import type { Refusal } from "./Quota.ts"
 import { Quota } from "./Quota.ts"
+import { StatusReport } from "./StatusReport.ts"
 
 /**
  * @since 0.1.0
@@ -34,11 +35,14 @@ export class GossipEngine {
   settings: Settings.Settings
   /** What PORT says. */
   port = 0
+  /** When the node had done what its configuration says. */
+  startedAt: number | undefined
   readonly journal = new Journal()
   readonly #store: TupleStore["Service"]
   readonly #touched = new Set<{ wake(): void }>()
   readonly #clients: Clients
   readonly #quota: Quota
+  readonly #report: StatusReport
   #links = TupleMap.elsewhere
 
   constructor(store: TupleStore["Service"], settings: Settings.Settings) {
@@ -46,6 +50,7 @@ export class GossipEngine {
     this.settings = settings
     this.journal.verbose = settings.verbose
     this.#clients = new Clients(store, this.journal)
+    this.#report = new StatusReport(this, store, this.#clients)
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
   }
 
@@ -218,6 +223,9 @@ export class GossipEngine {
           if (action.message._tag === "Invalid") this.journal.counters.invalidSent += 1
           this.#send(client, action.message)
           break
+        case "Report":
+          this.#push(client, this.#report.answer(client, action.now))
+          break
         case "Dump":
           // What waits is in the dump too; a peer that says HELLO again and again has at most so many dumps waiting.
           if (client.mailbox.outbox.sources >= mostDumps) client.mailbox.outbox.forget()
@@ -310,7 +318,11 @@ export class GossipEngine {
   }
 
   #send(link: Link, message: Message.Message): void {
-    if (!link.mailbox.outbox.push(Message.encode(message))) this.journal.counters.repliesDropped += 1
+    this.#push(link, Message.encode(message))
+  }
+
+  #push(link: Link, frame: Uint8Array): void {
+    if (!link.mailbox.outbox.push(frame)) this.journal.counters.repliesDropped += 1
     this.#touched.add(link.mailbox)
   }
 
@@ -324,6 +336,10 @@ export class GossipEngine {
     if (message._tag === "Malformed") {
       this.journal.counters.malformed[message.reason] += 1
       this.journal.trace(() => `${name}: malformed, ${message.reason}`)
+    } else if ("trailer" in message && message.trailer?._tag === "Broken") {
+      const { reason } = message.trailer
+      this.journal.counters.malformedTrailers[reason] += 1
+      this.journal.trace(() => `${name}: malformed trailer, ${reason}`)
     }
     return message
   }

@@ -19,6 +19,8 @@ export interface Client {
   /** How many messages it sent in which second. */
   spoke: number
   second: number
+  /** When it was told the status. */
+  reportedAt: number
   session: Session.State
   readonly mailbox: Mailbox<Uint8Array>
 }

@@ -265,7 +265,8 @@ export const make = Effect.gen(function* () {
     stop,
     stopped: Deferred.await(stopped)
   }
-  return { gossip, start: configuration.start }
+  const started = submit((engine, now) => void (engine.startedAt = now))
+  return { gossip, start: Effect.andThen(configuration.start, started) }
 })
 
 /** What an endpoint has of its own; one that is but a text has what the configuration says of it. */

@@ -30,6 +30,7 @@ export class Journal {
     repliesDropped: 0,
     defects: 0,
     malformed: { Frames: 0, Short: 0, Signature: 0, Version: 0, Id: 0, Length: 0 },
+    malformedTrailers: { Short: 0, Version: 0, Length: 0, Checksum: 0, Section: 0 },
     refused: { value: 0, tuples: 0, octets: 0, clients: 0, rate: 0, admission: 0, rule: 0 }
   }
   #lines: Array<Line> = []
@@ -67,8 +68,7 @@ export class Journal {
   }
 
   snapshot(): Counters {
-    const { malformed, refused, ...others } = this.counters
-    return { ...others, malformed: { ...malformed }, refused: { ...refused } }
+    return structuredClone(this.counters)
   }
 }
 

@@ -3,12 +3,12 @@
  *
  *     state             input              actions             next
  *     Start             HELLO              Dump                Connected
- *     Start             PING               PONG                Start
+ *     Start             PING               PONG, or Report     Start
  *     Start             PUBLISH PONG       INVALID             Start
  *                       INVALID malformed
  *     Start             a new tuple        -                   Start
  *     Connected         PUBLISH            Accept              Connected
- *     Connected         PING               PONG                Connected
+ *     Connected         PING               PONG, or Report     Connected
  *     Connected         HELLO PONG         INVALID             Start
  *                       INVALID malformed
  *     Connected         a new tuple        Tell                Connected
@@ -21,6 +21,7 @@
  * @since 0.1.0
  */
 import * as Message from "./Message.ts"
+import * as Trailer from "./Trailer.ts"
 import type { Tuple } from "./Tuple.ts"
 
 /**
@@ -52,6 +53,8 @@ export type Action =
   | { readonly _tag: "Accept"; readonly tuple: Tuple }
   /** Send this message to the peer. */
   | { readonly _tag: "Send"; readonly message: Message.Message }
+  /** Send PONG, with the status of the node behind it if it is not asked for too often. */
+  | { readonly _tag: "Report"; readonly now: number }
   /** Send every tuple held, as of now. */
   | { readonly _tag: "Dump" }
   /** Send the tuple that was accepted. */
@@ -114,7 +117,7 @@ const received = (state: State, message: Message.Message | Message.Malformed, no
         case "Hello":
           return { state: connected, actions: dump }
         case "Ping":
-          return { state, actions: pong }
+          return { state, actions: answer(message, now) }
         default:
           return { state, actions: invalid }
       }
@@ -123,9 +126,13 @@ const received = (state: State, message: Message.Message | Message.Malformed, no
         case "Publish":
           return { state: connected, actions: [{ _tag: "Accept", tuple: message.tuple }] }
         case "Ping":
-          return { state: connected, actions: pong }
+          return { state: connected, actions: answer(message, now) }
         default:
           return { state: start, actions: invalid }
       }
   }
 }
+
+/** A PING may ask for the status. */
+const answer = ({ trailer }: Message.Trailable, now: number): ReadonlyArray<Action> =>
+  Trailer.find(trailer, Trailer.tags.statusRequest) === undefined ? pong : [{ _tag: "Report", now }]

@@ -17,6 +17,7 @@ import { brief } from "../protocol/Endpoint.ts"
 import type { Malformed } from "../protocol/Message.ts"
 import type * as Octets from "../protocol/Octets.ts"
 import type { State as RemoteState } from "../protocol/Remote.ts"
+import type { Broken } from "../protocol/Trailer.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import type { TransportReason } from "./Transport.ts"
 
@@ -104,6 +105,8 @@ export interface Counters {
   /** Messages dropped because of a fault of our own. */
   readonly defects: number
   readonly malformed: { readonly [reason in Malformed["reason"]]: number }
+  /** Trailers that are none, behind messages that count. */
+  readonly malformedTrailers: { readonly [reason in Broken["reason"]]: number }
   /**
    * Tuples and messages refused and clients not heard because of a limit, see the settings `limits/...`; and because of
    * `zgossip/security/...`: those who were not let in, and tuples against a rule.

@@ -352,19 +352,21 @@ describe("status", () => {
       yield* settle(network)
       const refused = { value: 0, tuples: 0, octets: 0, clients: 0, rate: 0, admission: 0, rule: 0 }
       const none = { stale: 0, invalidSent: 0, invalidReceived: 0, repliesDropped: 0, defects: 0, refused }
-      const malformed = { Frames: 0, Short: 0, Signature: 0, Version: 0, Id: 0, Length: 0 }
+      const frames = { Frames: 0, Short: 0, Signature: 0, Version: 0, Id: 0, Length: 0 }
+      const trailers = { Short: 0, Version: 0, Length: 0, Checksum: 0, Section: 0 }
+      const malformed = { malformed: frames, malformedTrailers: trailers }
       assert.deepStrictEqual(yield* client.gossip.status, {
         tuples: 2,
         listeners: [{ endpoint: "inproc://client", peers: 0, members: 0 }],
         remotes: [{ endpoint: "inproc://server", state: "Connected", error: undefined }],
-        counters: { accepted: 2, duplicates: 1, ...none, malformed }
+        counters: { accepted: 2, duplicates: 1, ...none, ...malformed }
       })
       const before = yield* server.gossip.status
       assert.deepStrictEqual(before, {
         tuples: 2,
         listeners: [{ endpoint: "inproc://server", peers: 1, members: 1 }],
         remotes: [],
-        counters: { accepted: 2, duplicates: 0, ...none, malformed }
+        counters: { accepted: 2, duplicates: 0, ...none, ...malformed }
       })
       yield* server.gossip.publish("c", "1")
       assert.strictEqual(before.counters.accepted, 2, "a status is a value")

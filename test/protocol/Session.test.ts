@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary } from "effect"
 import * as Message from "../../src/protocol/Message.ts"
+import * as NodeStatus from "../../src/protocol/NodeStatus.ts"
 import * as Session from "../../src/protocol/Session.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as arbitrary from "./arbitraries.ts"
@@ -10,6 +11,7 @@ const messages = {
   HELLO: Message.hello,
   PUBLISH: Message.publish(tuple),
   PING: Message.ping,
+  "PING that asks for the status": { ...Message.ping, trailer: NodeStatus.request },
   PONG: Message.pong,
   INVALID: Message.invalid,
   malformed: Message.decode([])
@@ -20,6 +22,7 @@ const actions = {
   Tell: [{ _tag: "Tell" }],
   Accept: [{ _tag: "Accept", tuple }],
   PONG: [{ _tag: "Send", message: Message.pong }],
+  Report: [{ _tag: "Report", now: 1500 }],
   INVALID: [{ _tag: "Send", message: Message.invalid }]
 } as const satisfies Record<string, ReadonlyArray<Session.Action>>
 
@@ -43,6 +46,7 @@ describe("every state and every message", () => {
   it.each<Row>([
     ["Start", "HELLO", "Dump", "Connected"],
     ["Start", "PING", "PONG", "Start"],
+    ["Start", "PING that asks for the status", "Report", "Start"],
     ["Start", "PUBLISH", "INVALID", "Start"],
     ["Start", "PONG", "INVALID", "Start"],
     ["Start", "INVALID", "INVALID", "Start"],
@@ -50,6 +54,7 @@ describe("every state and every message", () => {
     ["Start", "new tuple", "-", "Start"],
     ["Connected", "PUBLISH", "Accept", "Connected"],
     ["Connected", "PING", "PONG", "Connected"],
+    ["Connected", "PING that asks for the status", "Report", "Connected"],
     ["Connected", "HELLO", "INVALID", "Start"],
     ["Connected", "PONG", "INVALID", "Start"],
     ["Connected", "INVALID", "INVALID", "Start"],

@@ -1,0 +1,146 @@
+/** What a node answers to those who ask for its status over the wire, and what it counts of trailers. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type * as Gossip from "../../src/Gossip.ts"
+import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
+import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import * as Message from "../../src/protocol/Message.ts"
+import * as NodeStatus from "../../src/protocol/NodeStatus.ts"
+import { Wire } from "../interop/RawPeer.ts"
+import { at, endpointOf, pass, rawServer, settle, start } from "./support.ts"
+
+const ASK = Wire.hex("AA A0 03 01  85 5A 47 58 01 00 00 00 12 01 00 00 00 00 98 A5 58 90")
+
+/** A node, and clients that hear frames. */
+const subject = (options: Gossip.Options = {}) =>
+  Effect.gen(function* () {
+    const network = yield* MemoryNetwork.make()
+    const { endpoint, gossip } = yield* start(network, "secret-host", options)
+    let clients = 0
+    const connect = Effect.gen(function* () {
+      const connection = yield* MemoryTransport.make(network, `client${++clients}`).connect(endpointOf(endpoint))
+      const heard: Array<Uint8Array> = []
+      yield* connection.receive.pipe(
+        Effect.tap((messages) => Effect.sync(() => heard.push(...messages.flat()))),
+        Effect.forever,
+        Effect.ignore,
+        Effect.forkScoped({ startImmediately: true })
+      )
+      /** Says it, and gives what came back. */
+      return (...frames: ReadonlyArray<Uint8Array>) =>
+        Effect.gen(function* () {
+          heard.length = 0
+          yield* connection.send(frames)
+          yield* settle(network)
+          return [...heard]
+        })
+    })
+    return { network, gossip, connect }
+  })
+
+const statusOf = (frames: ReadonlyArray<Uint8Array>): NodeStatus.NodeStatus => {
+  const message = Message.decode(frames.slice(-1))
+  const status = message._tag === "Pong" ? NodeStatus.decode(message.trailer) : undefined
+  return status ?? assert.fail(`no status in ${frames.map((frame) => Buffer.from(frame).toString("hex")).join()}`)
+}
+
+const none = { Connected: 0, Joining: 0, Disconnected: 0 }
+
+describe("a PING that asks for the status", () => {
+  it.effect("is answered with a PONG that tells it, to members and to others, in numbers", () =>
+    Effect.gen(function* () {
+      const { connect, gossip, network } = yield* subject({ publish: { "secret-key": "secret-value" } })
+      const [member, guest] = [yield* connect, yield* connect]
+      yield* member(Wire.HELLO, Wire.PUBLISH("secret-key", "secret-value"), Wire.PUBLISH("a", "1"), Buffer.from("bad"))
+      yield* member(Wire.HELLO)
+      yield* pass(network, 61_500)
+      const frames = yield* guest(ASK)
+      assert.strictEqual(frames.length, 1)
+      assert.isAtMost(at(frames, 0).length, NodeStatus.maxLength)
+      const { counters } = yield* gossip.status
+      assert.deepStrictEqual(statusOf(frames), {
+        software: NodeStatus.software,
+        version: NodeStatus.version,
+        uptimeSeconds: 61,
+        ready: true,
+        tuples: 2,
+        listeners: 1,
+        peers: 2,
+        members: 1,
+        remotes: none,
+        counters: { ...counters }
+      })
+      assert.deepInclude(counters, { accepted: 2, duplicates: 1 })
+      assert.notInclude(Buffer.from(at(frames, 0)).toString(), "secret")
+      assert.strictEqual(statusOf(yield* member(ASK)).members, 1, "it is a member still")
+    })
+  )
+
+  it.effect("is answered once a second to each client, and with a bare PONG otherwise", () =>
+    Effect.gen(function* () {
+      const { connect, network } = yield* subject()
+      const [one, two] = [yield* connect, yield* connect]
+      const lengths = (frames: ReadonlyArray<Uint8Array>) =>
+        frames.map(({ length }) => (length === 4 ? "bare" : "full"))
+      assert.deepStrictEqual(lengths(yield* one(ASK, ASK, Wire.PING)), ["full", "bare", "bare"])
+      assert.deepStrictEqual(lengths(yield* two(ASK, ASK)), ["full", "bare"])
+      yield* pass(network, 999)
+      assert.deepStrictEqual(yield* one(ASK), [Wire.PONG])
+      yield* pass(network, 1)
+      assert.deepStrictEqual(lengths(yield* one(ASK, ASK)), ["full", "bare"])
+    })
+  )
+
+  it.effect("is answered to many at a time with what one was told", () =>
+    Effect.gen(function* () {
+      const { connect, gossip, network } = yield* subject()
+      const [one, two, three] = [yield* connect, yield* connect, yield* connect]
+      assert.strictEqual(statusOf(yield* one(ASK)).tuples, 0)
+      yield* gossip.publish("a", "1")
+      assert.strictEqual(statusOf(yield* two(ASK)).tuples, 0)
+      yield* pass(network, 100)
+      assert.strictEqual(statusOf(yield* three(ASK)).tuples, 1)
+    })
+  )
+
+  it.effect("says that the node is not ready while a remote is missing", () =>
+    Effect.gen(function* () {
+      const { connect, gossip, network } = yield* subject()
+      yield* gossip.connect("tcp://127.0.0.1:5670")
+      yield* pass(network, 100)
+      const waiting = statusOf(yield* (yield* connect)(ASK))
+      assert.deepInclude(waiting, { ready: false, remotes: { ...none, Disconnected: 1 } })
+      const remote = yield* rawServer(MemoryTransport.make(network, "remote"), "tcp://127.0.0.1:5670")
+      yield* pass(network, 5000)
+      const joining = statusOf(yield* (yield* connect)(ASK))
+      assert.deepInclude(joining, { ready: false, remotes: { ...none, Joining: 1 } })
+      yield* remote.say(Wire.PONG)
+      yield* pass(network, 1000)
+      const ready = statusOf(yield* (yield* connect)(ASK))
+      assert.deepInclude(ready, { ready: true, remotes: { ...none, Connected: 1 } })
+    })
+  )
+})
+
+describe("a broken trailer", () => {
+  it.effect("is counted by its reason, and the message in front of it counts, from clients and from remotes", () =>
+    Effect.gen(function* () {
+      const { connect, gossip, network } = yield* subject()
+      const client = yield* connect
+      const broken = Buffer.concat([Wire.PING, ASK.subarray(4, -1)])
+      const worse = Buffer.concat([Wire.PUBLISH("a", "1"), Wire.hex("85 5A 47 58 02")])
+      assert.deepStrictEqual(yield* client(broken), [Wire.PONG])
+      assert.deepStrictEqual(yield* client(Wire.HELLO, worse, Wire.PING), [Wire.PONG])
+      const remote = yield* rawServer(MemoryTransport.make(network, "remote"), "inproc://remote")
+      yield* gossip.connect("inproc://remote")
+      yield* pass(network, 100)
+      yield* remote.say(Buffer.concat([Wire.PONG, ASK.subarray(4, 8)]))
+      yield* pass(network, 100)
+      const { counters, remotes, tuples } = yield* gossip.status
+      assert.deepStrictEqual(counters.malformedTrailers, { Short: 1, Version: 1, Length: 1, Checksum: 0, Section: 0 })
+      assert.strictEqual(tuples, 1)
+      assert.strictEqual(remotes[0]?.state, "Connected")
+      assert.strictEqual(counters.invalidSent, 0)
+    })
+  )
+})
