@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Message from "../protocol/Message.ts"
+import * as NodeStatus from "../protocol/NodeStatus.ts"
 import type * as Octets from "../protocol/Octets.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import type { Connection, TransportError } from "../services/Transport.ts"
@@ -32,6 +33,8 @@ export interface Client {
   readonly publish: (tuples: ReadonlyArray<Tuple>) => Effect.Effect<void, Trouble>
   /** PING, until PONG. */
   readonly ping: Effect.Effect<void, Trouble>
+  /** PING, until PONG: what the node tells of itself; CZMQ and older nodes tell nothing. */
+  readonly status: Effect.Effect<NodeStatus.NodeStatus | undefined, Trouble>
   /** How many tuples it has told until now. */
   readonly told: () => number
   /** How many were sent to it: what it does not read waits on our side after some thousands. */
@@ -222,7 +225,7 @@ const make = (connection: Connection): Client => {
         if (message._tag === "Malformed") {
           return yield* noNode(endpoint, `it sent what is no message of the protocol (${message.reason})`)
         }
-        if (message._tag === "Pong") return
+        if (message._tag === "Pong") return message
         if (message._tag === "Publish") told++
         const trouble = hear(message)
         if (trouble !== undefined) return yield* trouble
@@ -233,12 +236,15 @@ const make = (connection: Connection): Client => {
   /** Says this and a PING, and listens at the same time: a node may have a lot to say before it reads on. */
   const converse = (
     speech: Effect.Effect<void, TransportError>,
-    hear: (message: Message.Message) => Trouble | undefined
-  ): Effect.Effect<void, Trouble> =>
-    Effect.all([Effect.andThen(speech, say([Message.ping])), untilPong(hear)], {
-      concurrency: "unbounded",
-      discard: true
-    }).pipe(Effect.catchTag("TransportError", (error) => Effect.fail(lost(error))))
+    hear: (message: Message.Message) => Trouble | undefined,
+    ping = Message.ping
+  ): Effect.Effect<Message.Trailable, Trouble> =>
+    Effect.all([untilPong(hear), Effect.andThen(speech, say([ping]))], { concurrency: "unbounded" }).pipe(
+      Effect.map(([pong]) => pong),
+      Effect.catchTag("TransportError", (error) => Effect.fail(lost(error)))
+    )
+
+  const hearNothing = () => undefined
 
   const refused = (what: string): Trouble =>
     new Trouble("protocol", `INVALID in answer to ${what}`, `${endpoint} refused ${what}: it answered INVALID`)
@@ -275,10 +281,13 @@ const make = (connection: Connection): Client => {
           sent += chunk.length
         }
       })
-      return converse(speech, ({ _tag }) => (_tag === "Invalid" ? refused("the tuples") : undefined))
+      return Effect.asVoid(converse(speech, ({ _tag }) => (_tag === "Invalid" ? refused("the tuples") : undefined)))
     },
     // Not a member, a guest may be told INVALID by CZMQ when a tuple comes by.
-    ping: converse(Effect.void, () => undefined),
+    ping: Effect.asVoid(converse(Effect.void, hearNothing)),
+    status: converse(Effect.void, hearNothing, { ...Message.ping, trailer: NodeStatus.request }).pipe(
+      Effect.map(({ trailer }) => NodeStatus.decode(trailer))
+    ),
     told: () => told,
     sent: () => sent
   }

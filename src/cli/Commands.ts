@@ -117,21 +117,31 @@ const publish = Command.make(
 
 const status = Command.make(
   "status",
-  {},
-  Effect.fnUntraced(function* () {
+  {
+    ready: Flag.Boolean("ready").pipe(
+      Flag.withDescription("Exit code 2 unless each node says that it is ready: connected to all its remotes"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* (input) {
     const options = yield* globals
     const { status } = yield* Effect.promise(() => import("./Status.ts"))
-    yield* status(options)
+    yield* status(options, input)
   })
 ).pipe(
   Command.withDescription(
     "Says of each endpoint whether a node answers there, how many tuples it has and how long a round trip takes, the " +
-      "best of three. Exit code 0 if all answer; 2, or 4 where something else than a node does"
+      "best of three; of nodes of this make also whether they are ready and what they counted. Exit code 0 if all " +
+      "answer; 2, or 4 where something else than a node does"
   ),
   Command.withShortDescription("Says whether nodes answer, and how many tuples they have"),
   Command.withExamples([
     { command: "zgossip status", description: `the node at ${defaultEndpoint}` },
-    { command: "zgossip status -e tcp://10.0.0.7:5670 -e tcp://10.0.0.8:5670 -o table", description: "several" }
+    { command: "zgossip status -e tcp://10.0.0.7:5670 -e tcp://10.0.0.8:5670 -o table", description: "several" },
+    {
+      command: "zgossip status --ready --timeout 1s",
+      description: "a readiness probe; without --ready, one of liveness"
+    }
   ])
 )
 

@@ -14,6 +14,7 @@ import { czmqTest } from "./describeCzmq.ts"
 import { numbered, type OurNode, ourNode, place, temporaryDirectory } from "./OurNode.ts"
 import { long, program, ran, runWith, type ProgramOptions } from "./Program.ts"
 import { rawRouter, Wire } from "./RawPeer.ts"
+import * as NodeStatus from "../../src/protocol/NodeStatus.ts"
 
 const options = { timeout: 60_000, concurrent: true }
 
@@ -232,29 +233,45 @@ describe("a guest", { concurrent: true }, () => {
     () =>
       Effect.gen(function* () {
         const publish = { a: "1", b: "2" }
-        const { endpoint } = yield* ourNode({ bind: [yield* place("tcp")], publish })
+        const { endpoint, gossip } = yield* ourNode({ bind: [yield* place("tcp")], publish })
         const dead = yield* place("ipc")
-        const [table, text, json, pings, pingsJson] = yield* Effect.all(
+        const [table, text, json, ready, pings, pingsJson] = yield* Effect.all(
           [
             at(endpoint, dead)("status", "-o", "table"),
             at(endpoint)("status"),
             at(endpoint, dead)("status", "--json"),
+            at(endpoint)("status", "--ready", "-o", "table"),
             at(endpoint)("ping", "-c", "3", "-i", "10ms"),
             at(dead)("ping", "--count", "2", "--interval", "10ms", "--json")
           ],
           together
         )
         assert.deepInclude(text, { code: 0, stderr: "" })
-        assert.match(text.stdout, new RegExp(`^${endpoint}  zgossip v1, 2 tuples, [\\d.]+ ms\n$`))
+        const make = `effect-zgossip ${NodeStatus.version}`
+        const details = "  ready, up \\d+ s, 1 listener, \\d peers? \\(\\d members?\\)\n  counted: 2 accepted\n"
+        assert.match(text.stdout, new RegExp(`^${endpoint}  ${make}, 2 tuples, [\\d.]+ ms\n${details}$`))
+        assert.deepInclude(ready, { code: 0, stderr: "" })
+        assert.match(ready.stdout, / +yes\n$/)
         const stderr = "zgossip: no node answers at 1 of 2 endpoints\n"
         assert.deepInclude(table, { code: 2, stderr })
         assert.match(
           table.stdout,
-          /^ENDPOINT +KIND +TUPLES +ROUND TRIP +ERROR\n.* zgossip v1 +2 +[\d.]+ ms\n.*socket file/
+          /^ENDPOINT +KIND +TUPLES +ROUND TRIP +READY +ERROR\n.* effect-zgossip \S+ +2 +[\d.]+ ms +yes\n.*socket file/
         )
         assert.deepInclude(json, { code: 2, stderr })
         const [up, down] = json.stdout.split("\n", 2).map((line) => JSON.parse(line) as Record<string, unknown>)
-        assert.deepInclude(up, { endpoint, reachable: true, kind: "zgossip v1", tuples: 2 })
+        const { counters } = yield* gossip.status
+        const { software: kind, version } = NodeStatus
+        assert.deepInclude(up, {
+          endpoint,
+          reachable: true,
+          kind,
+          version,
+          tuples: 2,
+          ready: true,
+          listeners: 1,
+          counters
+        })
         assert.isNumber(up?.["roundTripMs"])
         assert.deepStrictEqual(down, {
           endpoint: dead,
@@ -441,11 +458,12 @@ describe("a guest of CZMQ", () => {
         yield* actor.publishMany({ prefix: "key", count: 10_000, valueSize: 32 })
         yield* actor.awaitStatus(10_001)
         const file = join(directory, "tuples")
-        const [get, list, status, ping, exported] = yield* Effect.all(
+        const [get, list, status, ready, ping, exported] = yield* Effect.all(
           [
             zgossip("get", "printer"),
             zgossip("list", "--keys-only"),
             zgossip("status"),
+            zgossip("status", "--ready", "--json"),
             zgossip("ping", "-c", "2", "-i", "10ms"),
             zgossip("export", file)
           ],
@@ -454,7 +472,13 @@ describe("a guest of CZMQ", () => {
         assert.deepStrictEqual(get, ok("tcp://10.0.0.7:9100\n"))
         assert.deepStrictEqual(list, ok([...numbered("key", 10_000).map(([key]) => key), "printer", ""].join("\n")))
         assert.deepInclude(status, { code: 0 })
-        assert.include(status.stdout, `${endpoint}  zgossip v1, 10001 tuples, `)
+        assert.include(status.stdout, `${endpoint}  zgossip v1 (CZMQ or an older node), 10001 tuples, `)
+        assert.deepInclude(ready, {
+          code: 2,
+          stderr: `zgossip: not ready: ${endpoint} does not tell whether it is (CZMQ, or an older node)\n`
+        })
+        assert.include(ready.stdout, '"kind":"zgossip v1","tuples":10001,')
+        assert.include(ready.stdout, '"version":null,"ready":null,"counters":null}')
         assert.deepInclude(ping, { code: 0 })
         assert.include(ping.stdout, "2 sent, 2 received, 0% lost")
         assert.deepStrictEqual(exported, ok("", `10001 tuples in ${file}\n`))
