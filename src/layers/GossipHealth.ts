@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type { Status } from "../services/Gossip.ts"
 import { Gossip } from "../services/Gossip.ts"
 
 /**
@@ -28,17 +29,25 @@ export interface Health {
 export const patience = "5 seconds"
 
 /**
+ * That of a node that has told its status.
+ *
+ * @since 0.1.0
+ * @category health
+ */
+export const ofStatus = ({ remotes }: Status): Health => {
+  const reasons = remotes
+    .filter(({ state }) => state !== "Connected")
+    .map(({ endpoint, error, state }) => `${endpoint}: ${error ?? state.toLowerCase()}`)
+  return { live: true, ready: reasons.length === 0, reasons }
+}
+
+/**
  * @since 0.1.0
  * @category health
  */
 export const health: Effect.Effect<Health, never, Gossip> = Effect.flatMap(Gossip, (gossip) =>
   gossip.status.pipe(
-    Effect.map(({ remotes }): Health => {
-      const reasons = remotes
-        .filter(({ state }) => state !== "Connected")
-        .map(({ endpoint, error, state }) => `${endpoint}: ${error ?? state.toLowerCase()}`)
-      return { live: true, ready: reasons.length === 0, reasons }
-    }),
+    Effect.map(ofStatus),
     Effect.timeoutOrElse({
       duration: patience,
       orElse: () => Effect.succeed(dead(`no answer from the node within ${patience}`))

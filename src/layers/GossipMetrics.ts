@@ -7,9 +7,10 @@
  * | `zgossip_tuples` | gauge | |
  * | `zgossip_listeners`, `zgossip_peers`, `zgossip_members` | gauge | |
  * | `zgossip_remotes` | gauge | `state`: Connected, Joining, Disconnected |
+ * | `zgossip_ready` | gauge: 1 or 0, see `GossipHealth` | |
  * | `zgossip_accepted_total`, `zgossip_duplicates_total`, `zgossip_stale_total` | counter | |
  * | `zgossip_invalid_total` | counter | `direction`: sent, received |
- * | `zgossip_malformed_total`, `zgossip_refused_total` | counter | `reason` |
+ * | `zgossip_malformed_total`, `zgossip_malformed_trailers_total`, `zgossip_refused_total` | counter | `reason` |
  * | `zgossip_replies_dropped_total`, `zgossip_defects_total` | counter | |
  *
  * @since 0.1.0
@@ -20,6 +21,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type { Counters, Status } from "../services/Gossip.ts"
 import { Gossip } from "../services/Gossip.ts"
+import * as GossipHealth from "./GossipHealth.ts"
 
 /**
  * Brings the metrics up to date every second, or as often as is said, and once more as it ends. Where there are several
@@ -38,19 +40,24 @@ export const layer = ({
   Layer.effectDiscard(
     Effect.gen(function* () {
       const gossip = yield* Gossip
-      let counted = new Map<string, number>()
-      const update = Effect.flatMap(gossip.status, (status) => {
-        const now = new Map(countersOf(status.counters))
-        const before = counted
-        counted = now
-        const counts = Effect.forEach(now, ([id, count]) => {
-          const [name = "", attribute, value = ""] = id.split(" ")
-          const metric = Metric.counter(name, { incremental: true })
-          const labelled = attribute === undefined ? metric : Metric.withAttributes(metric, { [attribute]: value })
-          return Metric.update(labelled, count - (before.get(id) ?? 0))
-        })
-        return Effect.andThen(counts, updateGauges(status))
-      })
+      /** What was counted up to the last update. */
+      const counted = new Map<string, number>()
+      const update = Effect.flatMap(gossip.status, (status) =>
+        Effect.andThen(
+          Effect.forEach(
+            countsOf(status.counters),
+            ({ count, description, labels, name }) => {
+              const id = `${name} ${Object.values(labels).join()}`
+              const more = count - (counted.get(id) ?? 0)
+              counted.set(id, count)
+              const metric = Metric.counter(name, { description, incremental: true })
+              return Metric.update(Metric.withAttributes(metric, labels), more)
+            },
+            { discard: true }
+          ),
+          updateGauges(status)
+        )
+      )
       // A node that was stopped has said its last.
       const labelled = Effect.provideService(update, Metric.CurrentMetricAttributes, attributes)
       yield* Effect.addFinalizer(() => Effect.ignore(labelled))
@@ -58,40 +65,82 @@ export const layer = ({
     })
   )
 
-/** Each as its name and, if there is one, its attribute. */
-const countersOf = (counters: Counters): ReadonlyArray<readonly [id: string, count: number]> => [
-  ["zgossip_accepted_total", counters.accepted],
-  ["zgossip_duplicates_total", counters.duplicates],
-  ["zgossip_stale_total", counters.stale],
-  ["zgossip_invalid_total direction sent", counters.invalidSent],
-  ["zgossip_invalid_total direction received", counters.invalidReceived],
-  ["zgossip_replies_dropped_total", counters.repliesDropped],
-  ["zgossip_defects_total", counters.defects],
-  ...reasons("zgossip_malformed_total", counters.malformed),
-  ...reasons("zgossip_refused_total", counters.refused)
-]
+/** What a counter is called outside. One with `labels` is a part of a metric; one with reasons has each as a label. */
+interface Named {
+  readonly name: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly description: string
+}
 
-const reasons = (name: string, counts: Readonly<Record<string, number>>) =>
-  Object.entries(counts).map(([reason, count]) => [`${name} reason ${reason.toLowerCase()}`, count] as const)
+/** No counter can be forgotten: the types say so. */
+const names: { readonly [counter in keyof Counters]: Named } = {
+  accepted: { name: "zgossip_accepted_total", description: "Tuples that were new here" },
+  duplicates: { name: "zgossip_duplicates_total", description: "Tuples that were held already" },
+  stale: { name: "zgossip_stale_total", description: "Tuples of a dump that a newer value of ours outlived" },
+  invalidSent: { name: "zgossip_invalid_total", labels: { direction: "sent" }, description: "INVALID said and heard" },
+  invalidReceived: {
+    name: "zgossip_invalid_total",
+    labels: { direction: "received" },
+    description: "INVALID said and heard"
+  },
+  repliesDropped: {
+    name: "zgossip_replies_dropped_total",
+    description: "Replies dropped because their peer asks and does not read"
+  },
+  defects: { name: "zgossip_defects_total", description: "Messages dropped because of a fault of zgossip itself" },
+  malformed: { name: "zgossip_malformed_total", description: "Messages that were none" },
+  malformedTrailers: {
+    name: "zgossip_malformed_trailers_total",
+    description: "Trailers that were none, behind messages that count"
+  },
+  refused: { name: "zgossip_refused_total", description: "Tuples, messages and clients refused because of a limit" }
+}
 
-const states = ["Connected", "Joining", "Disconnected"] as const
+interface Count {
+  readonly name: string
+  readonly description: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly count: number
+}
 
-const updateGauges = ({ listeners, remotes, tuples }: Status): Effect.Effect<void> => {
+const countsOf = (counters: Counters): ReadonlyArray<Count> =>
+  (Object.keys(names) as ReadonlyArray<keyof Counters>).flatMap((key): ReadonlyArray<Count> => {
+    const { labels = {}, ...named } = names[key]
+    const value = counters[key]
+    return typeof value === "number"
+      ? [{ ...named, labels, count: value }]
+      : Object.entries(value).map(([reason, count]) => ({
+          ...named,
+          labels: { ...labels, reason: snake(reason) },
+          count
+        }))
+  })
+
+const snake = (name: string): string => name.replaceAll(/(?<=[a-z])[A-Z]/g, "_$&").toLowerCase()
+
+const states = ["Connected", "Joining", "Disconnected"] as const satisfies ReadonlyArray<RemoteState>
+type RemoteState = Status["remotes"][number]["state"]
+
+const updateGauges = (status: Status): Effect.Effect<void> => {
+  const { listeners, remotes, tuples } = status
   const sum = (count: (listener: Status["listeners"][number]) => number) =>
     listeners.reduce((sum, listener) => sum + count(listener), 0)
-  const gauges: ReadonlyArray<readonly [name: string, value: number]> = [
-    ["zgossip_tuples", tuples],
-    ["zgossip_listeners", listeners.length],
-    ["zgossip_peers", sum(({ peers }) => peers)],
-    ["zgossip_members", sum(({ members }) => members)]
+  const gauges: ReadonlyArray<readonly [name: string, value: number, description: string]> = [
+    ["zgossip_tuples", tuples, "Tuples held"],
+    ["zgossip_listeners", listeners.length, "Endpoints served on"],
+    ["zgossip_peers", sum(({ peers }) => peers), "Clients that spoke"],
+    ["zgossip_members", sum(({ members }) => members), "Clients that said HELLO"],
+    ["zgossip_ready", GossipHealth.ofStatus(status).ready ? 1 : 0, "Whether all remotes are connected and were heard"]
   ]
   return Effect.andThen(
-    Effect.forEach(gauges, ([name, value]) => Metric.update(Metric.gauge(name), value), { discard: true }),
+    Effect.forEach(gauges, ([name, value, description]) => Metric.update(Metric.gauge(name, { description }), value), {
+      discard: true
+    }),
     Effect.forEach(
       states,
       (state) =>
         Metric.update(
-          Metric.withAttributes(Metric.gauge("zgossip_remotes"), { state }),
+          Metric.withAttributes(Metric.gauge("zgossip_remotes", { description: "Endpoints to connect to" }), { state }),
           remotes.filter((remote) => remote.state === state).length
         ),
       { discard: true }

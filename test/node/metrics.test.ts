@@ -1,6 +1,7 @@
 /** What a node tells of itself: metrics, and whether it is healthy. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric } from "effect"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Gossip from "../../src/Gossip.ts"
 import * as GossipHealth from "../../src/layers/GossipHealth.ts"
 import * as GossipMetrics from "../../src/layers/GossipMetrics.ts"
@@ -45,6 +46,7 @@ describe("metrics", () => {
       const client = yield* rawClient(MemoryTransport.make(network, "client"), "inproc://here")
       yield* client.say(Wire.HELLO, Wire.PUBLISH("secret key", "1"), Wire.PUBLISH("secret key", "1"))
       yield* client.say(Wire.PUBLISH("long", "x".repeat(11)), Buffer.from("garbage"))
+      yield* client.say(Buffer.concat([Wire.PING, Wire.hex("85 5A 47 58 02")]))
       yield* pass(network, 2500)
       const seen = yield* metrics
       assert.deepInclude(seen, {
@@ -58,12 +60,42 @@ describe("metrics", () => {
         "zgossip_invalid_total{direction=sent}": 1,
         "zgossip_malformed_total{reason=signature}": 1,
         "zgossip_refused_total{reason=value}": 1,
+        "zgossip_malformed_trailers_total{reason=version}": 1,
+        zgossip_ready: 0,
         zgossip_defects_total: 0
       })
       assert.notInclude(Object.keys(seen).join(" "), "secret")
       yield* client.say(Wire.HELLO, Wire.PUBLISH("more", "1"))
       yield* pass(network, 1000)
       assert.deepInclude(yield* metrics, { zgossip_tuples: 4, zgossip_accepted_total: 4, zgossip_members: 1 })
+    }).pipe(ownRegistry)
+  )
+})
+
+describe("for Prometheus", () => {
+  it.effect("there is a metric for each counter, with a help text, and no value is lost or counted twice", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const context = yield* Layer.build(
+        GossipMetrics.layer().pipe(Layer.provideMerge(Gossip.layerMemory(network, { publish: { a: "1" } })))
+      )
+      yield* pass(network, 3500)
+      const text = yield* PrometheusMetrics.format()
+      for (const [type, name] of text.matchAll(/^# TYPE (\S+)/gm)) {
+        assert.match(name ?? "", /^zgossip_[a-z_]+$/, type)
+        assert.include(text, `# HELP ${name} `)
+      }
+      const { counters } = yield* Effect.provide(
+        Effect.flatMap(Gossip.Gossip, ({ status }) => status),
+        context
+      )
+      const values = text.split("\n").filter((line) => /^zgossip_\w+_total\b/.test(line))
+      const each = Object.values(counters).flatMap((value): ReadonlyArray<number> => Object.values({ ...value }))
+      const plain = Object.values(counters).filter((value) => typeof value === "number").length
+      assert.strictEqual(values.length, each.length + plain)
+      assert.include(values, "zgossip_accepted_total 1")
+      assert.include(values, 'zgossip_refused_total{reason="octets"} 0')
+      assert.include(values, 'zgossip_invalid_total{direction="received"} 0')
     }).pipe(ownRegistry)
   )
 })
