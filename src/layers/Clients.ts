@@ -43,7 +43,8 @@ export class Clients {
     const name = `${served.endpoint} client ${peer}`
     if (this.#count >= settings.clients) {
       const [oldest] = this.#strangers
-      this.#journal.refuse("clients", () => `no room for ${oldest === undefined ? name : oldest.name}`)
+      const refused = oldest ?? { name, served, peer }
+      this.#journal.refuse("clients", () => `no room for ${refused.name}`, refused)
       if (oldest === undefined) return undefined
       this.leave(oldest.served, oldest.peer)
     }
@@ -73,7 +74,7 @@ export class Clients {
     this.#strangers.delete(client)
     client.mailbox.outbox.clear()
     served.left(peer)
-    this.#journal.trace(() => `${client.name}: gone`)
+    this.#journal.trace(() => `${client.name}: gone`, client)
   }
 
   /** The listener is gone, and its clients with it. */
@@ -94,7 +95,7 @@ export class Clients {
     client.spoke = client.second === second ? client.spoke + 1 : 1
     client.second = second
     if (client.spoke <= most) return true
-    this.#journal.refuse("rate", () => `${client.name} sends more than ${most} messages a second`)
+    this.#journal.refuse("rate", () => `${client.name} sends more than ${most} messages a second`, client)
     return false
   }
 }

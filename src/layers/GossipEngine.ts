@@ -71,8 +71,8 @@ export class GossipEngine {
       const client = this.#clients.find(served, event.peer, this.settings)
       if (client === undefined) continue
       const inTime = this.#clients.isInTime(client, now, this.settings.messagesPerSecond)
-      const message = inTime ? this.#decode(client.name, event.frames) : tooMany
-      this.#guard(client.name, () => this.#stepSession(client, { _tag: "Received", message, now }))
+      const message = inTime ? this.#decode(client, event.frames) : tooMany
+      this.#guard(client, () => this.#stepSession(client, { _tag: "Received", message, now }))
     }
   }
 
@@ -95,10 +95,10 @@ export class GossipEngine {
   /** What a remote sent. */
   receiveRemote(joined: Joined, messages: ReadonlyArray<Frames>, now: number): void {
     for (const frames of messages) {
-      const message = this.#decode(joined.endpoint, frames)
+      const message = this.#decode(joined, frames)
       if (message._tag === "Invalid") this.journal.counters.invalidReceived += 1
       const sequence = this.#store.sequence()
-      this.#guard(joined.endpoint, () => this.#stepRemote(joined, { _tag: "Received", message, now, sequence }))
+      this.#guard(joined, () => this.#stepRemote(joined, { _tag: "Received", message, now, sequence }))
     }
   }
 
@@ -172,13 +172,13 @@ export class GossipEngine {
     for (const { clients } of this.served.values()) {
       for (const client of clients.values()) {
         const timeout = this.settings.serverTimeout
-        this.#guard(client.name, () => this.#stepSession(client, { _tag: "Tick", now, timeout }))
+        this.#guard(client, () => this.#stepSession(client, { _tag: "Tick", now, timeout }))
       }
     }
     for (const joined of this.joined.values()) {
       const { isEmpty: idle, late } = joined.mailbox.outbox
       const sequence = this.#store.sequence()
-      this.#guard(joined.endpoint, () => this.#stepRemote(joined, { _tag: "Tick", now, sequence, idle, late }))
+      this.#guard(joined, () => this.#stepRemote(joined, { _tag: "Tick", now, sequence, idle, late }))
     }
   }
 
@@ -208,16 +208,16 @@ export class GossipEngine {
     const before = client.session
     const { actions, state } = Session.step(before, input)
     client.session = state
-    if (input._tag === "Received") this.#noteStep(client.name, before._tag, input.message, state._tag)
+    if (input._tag === "Received") this.#noteStep(client, before._tag, input.message, state._tag)
     else if (before._tag !== state._tag) {
-      this.journal.trace(() => `${client.name}: ${before._tag} -> ${state._tag}, timed out`)
+      this.journal.trace(() => `${client.name}: ${before._tag} -> ${state._tag}, timed out`, client)
     }
     if (before._tag !== state._tag) this.#clients.changed(client)
     for (const action of actions) {
       switch (action._tag) {
         case "Accept":
           if (Security.allows(client.served.rules.publish, action.tuple.keyOctets)) this.#accept(action.tuple, client)
-          else this.journal.refuse("rule", () => `${client.name} may not set the key of a tuple`)
+          else this.journal.refuse("rule", () => `${client.name} may not set the key of a tuple`, client)
           break
         case "Send":
           if (action.message._tag === "Invalid") this.journal.counters.invalidSent += 1
@@ -229,7 +229,12 @@ export class GossipEngine {
         case "Dump":
           // What waits is in the dump too; a peer that says HELLO again and again has at most so many dumps waiting.
           if (client.mailbox.outbox.sources >= mostDumps) client.mailbox.outbox.forget()
-          this.#pour(client, { upTo: this.#store.sequence() }, client.served.rules.read)
+          this.#pour(
+            client,
+            { upTo: this.#store.sequence() },
+            client.served.rules.read,
+            client.served.dumping?.(client.peer)
+          )
           break
         case "Tell":
           break // by #accept
@@ -242,8 +247,9 @@ export class GossipEngine {
     const timing = { pingInterval: Settings.pingInterval(this.settings), timeout: this.settings.remoteTimeout }
     const { actions, state } = Remote.step(before, input, timing)
     joined.remote = state
-    if (input._tag === "Received") this.#noteStep(joined.endpoint, before._tag, input.message, state._tag)
-    else if (before._tag !== state._tag) this.journal.trace(() => `${joined.endpoint}: ${before._tag} -> ${state._tag}`)
+    if (input._tag === "Received") this.#noteStep(joined, before._tag, input.message, state._tag)
+    else if (before._tag !== state._tag)
+      this.journal.trace(() => `${joined.endpoint}: ${before._tag} -> ${state._tag}`, joined)
     for (const action of actions) {
       switch (action._tag) {
         case "Accept": {
@@ -277,8 +283,8 @@ export class GossipEngine {
     const old = this.#store.get(tuple.keyOctets)
     const refusal = this.#quota.refuses(tuple, old, this.#store.size(), this.settings)
     if (refusal !== undefined) {
-      const from = origin === undefined ? "" : ` from ${"link" in origin ? origin.endpoint : origin.name}`
-      this.journal.refuse(refusal, () => `refused a tuple${from} of ${tuple.valueOctets.length} octets`)
+      const from = origin === undefined ? "" : ` from ${nameOf(origin)}`
+      this.journal.refuse(refusal, () => `refused a tuple${from} of ${tuple.valueOctets.length} octets`, origin)
       return refusal
     }
     switch (this.#store.merge(tuple, link, known)) {
@@ -326,35 +332,35 @@ export class GossipEngine {
     this.#touched.add(link.mailbox)
   }
 
-  #pour(link: Link, range: TupleMap.Range, rule?: Security.Rules["read"]): void {
-    link.mailbox.outbox.pour(encodeAll(this.#store.read(range), rule))
+  #pour(link: Link, range: TupleMap.Range, rule?: Security.Rules["read"], done?: (tuples: number) => void): void {
+    link.mailbox.outbox.pour(encodeAll(this.#store.read(range), rule, done))
     this.#touched.add(link.mailbox)
   }
 
-  #decode(name: string, frames: Frames): Message.Message | Message.Malformed {
+  #decode(link: Link, frames: Frames): Message.Message | Message.Malformed {
     const message = Message.decode(frames)
     if (message._tag === "Malformed") {
       this.journal.counters.malformed[message.reason] += 1
-      this.journal.trace(() => `${name}: malformed, ${message.reason}`)
+      this.journal.trace(() => `${nameOf(link)}: malformed, ${message.reason}`, link)
     } else if ("trailer" in message && message.trailer?._tag === "Broken") {
       const { reason } = message.trailer
       this.journal.counters.malformedTrailers[reason] += 1
-      this.journal.trace(() => `${name}: malformed trailer, ${reason}`)
+      this.journal.trace(() => `${nameOf(link)}: malformed trailer, ${reason}`, link)
     }
     return message
   }
 
   /** A fault of ours is counted, and costs the one input that brought it out. */
-  #guard(name: string, run: () => void): void {
+  #guard(link: Link, run: () => void): void {
     try {
       run()
     } catch (defect) {
-      this.journal.defect(name, defect)
+      this.journal.defect(nameOf(link), defect, link)
     }
   }
 
-  #noteStep(name: string, before: string, message: Message.Message | Message.Malformed, after: string): void {
-    this.journal.trace(() => `${name}: ${before} + ${message._tag.toUpperCase()} -> ${after}`)
+  #noteStep(link: Link, before: string, message: Message.Message | Message.Malformed, after: string): void {
+    this.journal.trace(() => `${nameOf(link)}: ${before} + ${message._tag.toUpperCase()} -> ${after}`, link)
   }
 }
 
@@ -365,10 +371,20 @@ const tooMany = Message.decode([])
 const mostDumps = 16
 const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0 }
 
+const nameOf = (link: Link): string => ("link" in link ? link.endpoint : link.name)
+
 const tells = (actions: ReadonlyArray<Session.Action | Remote.Action>): boolean => actions[0]?._tag === "Tell"
 
-function* encodeAll(tuples: Iterator<Tuple, void>, rule?: Security.Rules["read"]): Generator<Uint8Array, void> {
+function* encodeAll(
+  tuples: Iterator<Tuple, void>,
+  rule?: Security.Rules["read"],
+  done?: (count: number) => void
+): Generator<Uint8Array, void> {
+  let count = 0
   for (let next = tuples.next(); next.done !== true; next = tuples.next()) {
-    if (Security.allows(rule, next.value.keyOctets)) yield Message.encode(Message.publish(next.value))
+    if (!Security.allows(rule, next.value.keyOctets)) continue
+    yield Message.encode(Message.publish(next.value))
+    count += 1
   }
+  done?.(count)
 }

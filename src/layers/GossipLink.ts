@@ -34,6 +34,8 @@ export interface Served {
   /** Gives the new client a sender; takes it away. */
   readonly arrived: (peer: Peer, client: Client) => void
   readonly left: (peer: Peer) => void
+  /** Notes that a client is answered with a dump, if anybody wants to know, and gives what to call at its end. */
+  readonly dumping: ((peer: Peer) => (tuples: number) => void) | undefined
 }
 
 /** An endpoint we connect to, over all its connections. */
@@ -51,3 +53,21 @@ export interface Joined {
 export type Subscriber = Mailbox<Reply<GossipError>>
 
 export type Link = Client | Joined
+
+/**
+ * Whom a line of the log is about.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface About {
+  readonly endpoint: string
+  readonly peer?: Peer
+}
+
+/**
+ * @since 0.1.0
+ * @category getters
+ */
+export const aboutOf = (link: Joined | Pick<Client, "peer" | "served">): About =>
+  "link" in link ? { endpoint: link.endpoint } : { endpoint: link.served.endpoint, peer: link.peer }

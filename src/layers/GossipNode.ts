@@ -39,6 +39,7 @@ import * as LinkSecurity from "./LinkSecurity.ts"
 import * as NodeConfiguration from "./NodeConfiguration.ts"
 import * as NodeLinks from "./NodeLinks.ts"
 import type { Refusal } from "./Quota.ts"
+import * as Spans from "./Spans.ts"
 
 /** Inputs that wait; then commands wait too. Each link has at most one batch among them. */
 const inboxCapacity = 1024
@@ -132,7 +133,11 @@ export const make = Effect.gen(function* () {
         const lines = engine.journal.take()
         if (lines.length === 0) return arm(now)
         return Effect.andThen(
-          Effect.forEach(lines, ([level, text]) => Effect.logWithLevel(level)(text), { discard: true }),
+          Effect.forEach(
+            lines,
+            ({ about = {}, level, text }) => Effect.annotateLogs(Effect.logWithLevel(level)(text), { ...about }),
+            { discard: true }
+          ),
           arm(now)
         )
       })
@@ -201,6 +206,10 @@ export const make = Effect.gen(function* () {
 
   /** The first one that is refused is the last. */
   const publishAll = (tuples: ReadonlyArray<Tuple.Tuple>) =>
+    Spans.within("zgossip.publish", {
+      attributes: { tuples: tuples.length }
+    })(publishChunks(tuples))
+  const publishChunks = (tuples: ReadonlyArray<Tuple.Tuple>) =>
     Effect.gen(function* () {
       for (let start = 0; start < tuples.length; start += publishChunk) {
         const chunk = tuples.slice(start, start + publishChunk)

@@ -4,12 +4,22 @@
  * @since 0.1.0
  */
 import type { Counters } from "../services/Gossip.ts"
+import type { About } from "./GossipLink.ts"
+import { aboutOf } from "./GossipLink.ts"
 
 /**
+ * `about` whom it is, where it is about one peer.
+ *
  * @since 0.1.0
  * @category models
  */
-export type Line = readonly [level: "Info" | "Warn" | "Error", text: string]
+export interface Line {
+  readonly level: "Info" | "Warn" | "Error"
+  readonly text: string
+  readonly about: About | undefined
+}
+
+type Link = Parameters<typeof aboutOf>[0]
 
 /** The counters, while they count. */
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends number ? T[K] : Mutable<T[K]> }
@@ -36,28 +46,32 @@ export class Journal {
   #lines: Array<Line> = []
 
   /** A line of the trace; not made up unless somebody reads it. */
-  trace(line: () => string): void {
-    if (this.verbose) this.#lines.push(["Info", line()])
+  trace(line: () => string, link?: Link): void {
+    if (this.verbose) this.#add("Info", line(), link)
   }
 
   /** A fault of ours. */
-  defect(what: string, defect: unknown): void {
+  defect(what: string, defect: unknown, link?: Link): void {
     this.counters.defects += 1
-    this.#lines.push(["Error", `${what}: a defect, and what brought it out is dropped: ${String(defect)}`])
+    this.#add("Error", `${what}: a defect, and what brought it out is dropped: ${String(defect)}`, link)
   }
 
   /** Something was refused because of a limit: the first time, the tenth, the hundredth and so on it is told. */
-  refuse(limit: keyof Counters["refused"], what: () => string): void {
+  refuse(limit: keyof Counters["refused"], what: () => string, link?: Link): void {
     const count = (this.counters.refused[limit] += 1)
     if (!/^10*$/.test(String(count))) return
     const times = count === 1 ? "" : `, the ${count}th time`
-    this.#lines.push(["Warn", `${what()}, see ${pathOf[limit]}${times}`])
+    this.#add("Warn", `${what()}, see ${pathOf[limit]}${times}`, link)
   }
 
   /** Somebody was not let in; a line of those who guard the doors. */
   turnAway(line: string | undefined): void {
     this.counters.refused.admission += 1
-    if (line !== undefined) this.#lines.push(["Warn", line])
+    if (line !== undefined) this.#add("Warn", line, undefined)
+  }
+
+  #add(level: Line["level"], text: string, link: Link | undefined): void {
+    this.#lines.push({ level, text, about: link === undefined ? undefined : aboutOf(link) })
   }
 
   /** The lines since the last call. */

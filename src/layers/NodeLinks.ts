@@ -22,6 +22,7 @@ import type { BindOptions, ConnectOptions, Listener, Peer, Transport, TransportE
 import type { Joined, Served } from "./GossipLink.ts"
 import type { Submit } from "./GossipNode.ts"
 import type { Mailbox } from "./Mailbox.ts"
+import * as Spans from "./Spans.ts"
 
 /** From 50 ms, doubling, to 2 s, each a little longer or shorter so that nodes do not come back in step. */
 const backoff = Schedule.min([Schedule.exponential("50 millis", 2), Schedule.spaced("2 seconds")]).pipe(
@@ -109,6 +110,7 @@ export const make = Effect.fnUntraced(function* (
           endpoint: Endpoint.format(listener.endpoint),
           rules,
           clients: new Map(),
+          dumping: yield* Spans.dumps(Endpoint.format(listener.endpoint)),
           arrived: (peer, { mailbox }) => {
             const leave = Effect.ignore(submit((engine) => engine.leave(served, peer)))
             run(
@@ -123,7 +125,7 @@ export const make = Effect.fnUntraced(function* (
           () => Effect.ignore(submit((engine) => engine.unserve(served)))
         )
         yield* onBound(listener.endpoint)
-        yield* Effect.logInfo(`bound ${served.endpoint}`)
+        yield* Effect.annotateLogs(Effect.logInfo(`bound ${served.endpoint}`), { endpoint: served.endpoint })
         return yield* listener.receive.pipe(
           Effect.flatMap((events) => submit((engine, now) => engine.receivePeers(served, events, now))),
           Effect.forever
@@ -160,7 +162,7 @@ export const make = Effect.fnUntraced(function* (
             cannot: `cannot bind ${text} again, trying on`,
             onFailure: () => Effect.void
           }
-          return Effect.andThen(warn(loop.lost, cause), persist(loop))
+          return Effect.annotateLogs(Effect.andThen(warn(loop.lost, cause), persist(loop)), { endpoint: text })
         }
       )
     )
@@ -200,7 +202,11 @@ export const make = Effect.fnUntraced(function* (
   const joinOnce = (endpoint: Endpoint.Endpoint, own: Security | undefined, joined: Joined, up: Effect.Effect<void>) =>
     Effect.scoped(
       Effect.gen(function* () {
-        const connection = yield* transport.connect(endpoint, yield* settings.connect(endpoint, own))
+        const connection = yield* Spans.within("zgossip.connect", {
+          root: true,
+          kind: "client",
+          attributes: { endpoint: joined.endpoint }
+        })(transport.connect(endpoint, yield* settings.connect(endpoint, own)))
         yield* up
         yield* Effect.acquireRelease(
           submit((engine, now) => engine.up(joined, now)),
@@ -236,7 +242,8 @@ export const make = Effect.fnUntraced(function* (
           cannot: `cannot connect to ${text}, trying on`,
           onFailure: (detail) => Effect.ignore(submit(() => void (joined.error = detail)))
         })
-        remotes.set(text, yield* Effect.forkIn(Effect.interruptible(loop), scope))
+        const annotated = Effect.annotateLogs(loop, { endpoint: text })
+        remotes.set(text, yield* Effect.forkIn(Effect.interruptible(annotated), scope))
         return true
       })
     )
@@ -322,11 +329,12 @@ const sendToClient = (
       ({ reason }) => reason._tag === "PeerGone" || reason._tag === "Closed",
       () => Effect.void
     ),
-    Effect.tapCause((cause) =>
-      Cause.hasInterruptsOnly(cause)
-        ? Effect.void
-        : warn(`cannot send to a client of ${Endpoint.format(listener.endpoint)}, it has to say HELLO again`, cause)
-    )
+    Effect.tapCause((cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.void
+      const endpoint = Endpoint.format(listener.endpoint)
+      const line = warn(`cannot send to a client of ${endpoint}, it has to say HELLO again`, cause)
+      return Effect.annotateLogs(line, { endpoint, peer })
+    })
   )
 
 /** A failure that is a fault of ours comes with its stack. */
