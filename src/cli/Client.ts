@@ -4,16 +4,20 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as Guards from "../layers/Guards.ts"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Message from "../protocol/Message.ts"
 import * as NodeStatus from "../protocol/NodeStatus.ts"
 import type * as Octets from "../protocol/Octets.ts"
+import { variable } from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
-import type { Connection, TransportError } from "../services/Transport.ts"
+import type { Connection, Credentials, TransportError } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
 import { Failure, usage } from "./Failure.ts"
 import type { Globals } from "./Root.ts"
@@ -99,12 +103,12 @@ export class Trouble extends Failure {
  * @category constructors
  */
 export const ask = <A, E, R>(
-  { endpoints, timeout }: Pick<Globals, "endpoints" | "timeout">,
+  { endpoints, security, timeout }: Pick<Globals, "endpoints" | "security" | "timeout">,
   question: (client: Client) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Failure, Exclude<Exclude<R, Scope.Scope>, Transport>> =>
   Effect.suspend(() => {
     let reached: Client | undefined
-    return connect(endpoints).pipe(
+    return Effect.flatMap(credentials(security), (credentials) => connect(endpoints, credentials)).pipe(
       Effect.tap((client) => Effect.sync(() => (reached = client))),
       Effect.flatMap(question),
       within(timeout, endpoints, () => reached),
@@ -152,21 +156,57 @@ const late = (timeout: number, endpoints: ReadonlyArray<string>, client: Client 
  * @category constructors
  */
 export const connect = (
-  endpoints: readonly [string, ...ReadonlyArray<string>]
+  endpoints: readonly [string, ...ReadonlyArray<string>],
+  credentials?: Credentials
 ): Effect.Effect<Client, Failure, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* Effect.forEach(endpoints, parse)
-    if (parsed.length === 1) return yield* reach(parsed[0])
+    if (parsed.length === 1) return yield* reach(parsed[0], credentials)
     const troubles: Array<Trouble> = []
     // One that takes the connection and is silent then must not stand in the way of the others. Those that lose the
     // race are closed, at the latest with the scope.
     const attempts = parsed.map((endpoint) =>
-      Effect.tap(reach(endpoint), ({ ping }) => ping).pipe(
+      Effect.tap(reach(endpoint, credentials), ({ ping }) => ping).pipe(
         Effect.tapError((trouble) => Effect.sync(() => troubles.push(trouble)))
       )
     )
     return yield* Effect.mapError(Effect.raceAll(attempts), () => noneOf(endpoints, troubles))
   })
+
+/**
+ * What to show to a node: what the flags say, else the environment. Files are read here.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const credentials = Effect.fnUntraced(function* (flags: Globals["security"]) {
+  const security = yield* securityOf(flags)
+  if (security.certificate !== undefined && security.serverKey === undefined && security.user === undefined) {
+    return yield* usage("--certificate says who we are; whom to expect is missing: give --server-key too")
+  }
+  return yield* Effect.mapError(Guards.credentialsOf(security), ({ detail, path }) => usage(`${path}: ${detail}`))
+})
+
+/**
+ * The flags, else the environment.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const securityOf = (flags: Globals["security"]): Effect.Effect<Globals["security"], Failure> =>
+  Effect.all({
+    certificate: orVariable(flags.certificate, "zgossip/security/certificate"),
+    serverKey: orVariable(flags.serverKey, "zgossip/security/server-key"),
+    user: orVariable(flags.user, "zgossip/security/user")
+  })
+
+const orVariable = <A>(flag: A | undefined, path: string): Effect.Effect<A | string | undefined, Failure> =>
+  flag === undefined
+    ? Config.option(Config.String(variable(path))).pipe(
+        Effect.map(Option.getOrUndefined),
+        Effect.mapError(({ message }) => usage(message))
+      )
+    : Effect.succeed(flag)
 
 const parse = (text: string): Effect.Effect<Endpoint.Endpoint, Failure> => {
   const endpoint = Endpoint.parseConnect(text)
@@ -182,13 +222,20 @@ const parse = (text: string): Effect.Effect<Endpoint.Endpoint, Failure> => {
 
 const advice = "start a node with zgossip serve, or name another with --endpoint"
 
-const reach = (endpoint: Endpoint.Endpoint): Effect.Effect<Client, Trouble, Transport | Scope.Scope> =>
-  Transport.use(({ connect }) => connect(endpoint)).pipe(
+const keyAdvice = "see --server-key, --certificate and --user"
+
+const reach = (
+  endpoint: Endpoint.Endpoint,
+  credentials: Credentials | undefined
+): Effect.Effect<Client, Trouble, Transport | Scope.Scope> =>
+  Transport.use(({ connect }) => connect(endpoint, { credentials })).pipe(
     Effect.map(make),
     Effect.mapError(({ endpoint, reason: { _tag, detail } }) =>
       _tag === "Protocol"
         ? noNode(endpoint, detail)
-        : new Trouble("unreachable", detail, `cannot reach ${endpoint}: ${detail}; ${advice}`)
+        : _tag === "NotAdmitted"
+          ? new Trouble("unreachable", detail, `not admitted by ${endpoint}: ${detail}; ${keyAdvice}`)
+          : new Trouble("unreachable", detail, `cannot reach ${endpoint}: ${detail}; ${advice}`)
     )
   )
 

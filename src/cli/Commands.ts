@@ -14,6 +14,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { Failure } from "./Failure.ts"
 import { config } from "./ConfigCommand.ts"
+import { keygen } from "./KeygenCommand.ts"
 import { nodeFlags } from "./NodeFlags.ts"
 import { defaultEndpoint, globals, ownGlobals, root } from "./Root.ts"
 import type { Closed } from "./Terminal.ts"
@@ -296,9 +297,9 @@ const pipe = Command.make(
   "pipe",
   {},
   Effect.fnUntraced(function* () {
-    yield* ownGlobals("pipe")
+    const options = yield* ownGlobals("pipe")
     const { pipe } = yield* Effect.promise(() => import("./Pipe.ts"))
-    yield* pipe
+    yield* pipe(options)
   })
 ).pipe(
   Command.withDescription(
@@ -362,7 +363,8 @@ export const command = root.pipe(
     watch,
     pipe,
     completion,
-    config
+    config,
+    keygen
   ]),
   Command.provide(({ quiet }) => (quiet ? onlyErrors : Layer.empty))
 )

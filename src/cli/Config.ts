@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileConfig from "../layers/FileConfig.ts"
+import * as LinkSecurity from "../layers/LinkSecurity.ts"
 import type { Configuration } from "../protocol/Configuration.ts"
 import * as Octets from "../protocol/Octets.ts"
 import * as Settings from "../protocol/Settings.ts"
@@ -23,7 +24,10 @@ import { count, table } from "./Text.ts"
  */
 export const check = Effect.fnUntraced(function* ({ format, quiet }: Globals, { file }: { readonly file: string }) {
   const config = yield* GossipConfig
-  const { bind, connect, notices, publish } = yield* config.withFile(file)
+  const configuration = yield* config.withFile(file)
+  const { bind, connect, notices, publish } = configuration
+  // The files that it names are read too.
+  yield* LinkSecurity.check(configuration)
   if (format === "json") return yield* write(`${JSON.stringify({ file, notices })}\n`)
   if (!quiet) yield* sayAll(notices)
   const does = [
@@ -43,8 +47,9 @@ const sayAll = (notices: ReadonlyArray<string>) =>
  * @since 0.1.0
  * @category commands
  */
-export const show = Effect.fnUntraced(function* ({ color, format, quiet }: Globals, flags: NodeFlags) {
-  const options = yield* optionsOf(flags)
+export const show = Effect.fnUntraced(function* (globals: Globals, flags: NodeFlags) {
+  const { color, format, quiet } = globals
+  const options = yield* optionsOf(globals, flags)
   const configuration = yield* Effect.provide(
     Effect.flatMap(GossipConfig, ({ get }) => get),
     FileConfig.layer(options)

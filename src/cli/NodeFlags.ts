@@ -14,6 +14,7 @@ import { brief } from "../protocol/Endpoint.ts"
 import * as Tuple from "../protocol/Tuple.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
+import type { Globals } from "./Root.ts"
 import { defaultEndpoint } from "./Root.ts"
 
 /**
@@ -41,6 +42,21 @@ export const nodeFlags = {
     Flag.withMetavar("FILE"),
     Flag.optional
   ),
+  allowKeys: Flag.String("allow-keys").pipe(
+    Flag.withDescription("Serve with CURVE those whose public key is in this file or directory; needs --certificate"),
+    Flag.withMetavar("PATH"),
+    Flag.optional
+  ),
+  allowAddresses: Flag.String("allow-addresses").pipe(
+    Flag.withDescription("Serve these addresses and networks only, with commas: 10.0.0.0/8,192.168.7.9"),
+    Flag.withMetavar("LIST"),
+    Flag.optional
+  ),
+  users: Flag.String("users").pipe(
+    Flag.withDescription("Serve those who know a password, in clear text: a file with lines of user=password"),
+    Flag.withMetavar("FILE"),
+    Flag.optional
+  ),
   verbose: Flag.Boolean("verbose").pipe(
     Flag.withDescription("Trace commands and state machines"),
     Flag.withDefault(false)
@@ -58,6 +74,9 @@ export interface NodeFlags {
   readonly connect: ReadonlyArray<string>
   readonly publish: ReadonlyArray<string>
   readonly config: Option.Option<string>
+  readonly allowKeys: Option.Option<string>
+  readonly allowAddresses: Option.Option<string>
+  readonly users: Option.Option<string>
   readonly verbose: boolean
 }
 
@@ -67,7 +86,10 @@ export interface NodeFlags {
  * @since 0.1.0
  * @category conversions
  */
-export const optionsOf = Effect.fnUntraced(function* ({ bind, config, connect, publish, verbose }: NodeFlags) {
+export const optionsOf = Effect.fnUntraced(function* (
+  { security }: Pick<Globals, "security">,
+  { allowAddresses, allowKeys, bind, config, connect, publish, users, verbose }: NodeFlags
+) {
   yield* Effect.forEach(bind, checked("--bind", lists.bind.parse), { discard: true })
   yield* Effect.forEach(connect, checked("--connect", lists.connect.parse), { discard: true })
   const options: NodeConfig.Options = {
@@ -76,7 +98,11 @@ export const optionsOf = Effect.fnUntraced(function* ({ bind, config, connect, p
       bind,
       connect,
       publish: yield* Effect.forEach(publish, parseTuple),
-      ...(verbose ? { verbose } : {})
+      ...(verbose ? { verbose } : {}),
+      ...security,
+      allowKeys: Option.getOrUndefined(allowKeys),
+      allowAddresses: Option.getOrUndefined(allowAddresses),
+      users: Option.getOrUndefined(users)
     },
     environment: true,
     file: Option.getOrUndefined(config),

@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import type { Client } from "./Client.ts"
-import { connect, Trouble, within } from "./Client.ts"
+import { connect, credentials, Trouble, within } from "./Client.ts"
 import { Failure, usage } from "./Failure.ts"
 import type { Globals } from "./Root.ts"
 import { parseTime } from "./Root.ts"
@@ -76,15 +76,16 @@ interface Answer {
 }
 
 /** A PING and what came of it. It keeps its connection, and makes a new one after each that failed. */
-const pinger = ({ endpoints, timeout }: Globals) =>
+const pinger = ({ endpoints, security, timeout }: Globals) =>
   Effect.gen(function* () {
     const parent = yield* Effect.scope
+    const shown = yield* credentials(security)
     let current: { readonly client: Client; readonly scope: Scope.Closeable } | undefined
 
     const open = Effect.gen(function* () {
       if (current !== undefined) return current.client
       const scope = yield* Scope.fork(parent)
-      const client = yield* connect(endpoints).pipe(
+      const client = yield* connect(endpoints, shown).pipe(
         Scope.provide(scope),
         Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
       )

@@ -24,7 +24,9 @@ import * as Octets from "../protocol/Octets.ts"
 import { Transport } from "../services/Transport.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
+import { securityOf } from "./Client.ts"
 import { checkInput } from "./Files.ts"
+import type { Globals } from "./Root.ts"
 import type { Closed } from "./Terminal.ts"
 import { say, write } from "./Terminal.ts"
 
@@ -32,14 +34,20 @@ import { say, write } from "./Terminal.ts"
  * @since 0.1.0
  * @category commands
  */
-export const pipe = Effect.gen(function* () {
-  yield* Effect.mapError(checkInput, ({ message }) => usage(message))
-  const { isDrained, transport } = DrainTransport.make(yield* Transport)
-  const node = Gossip.layerStarted().pipe(
-    Layer.provide([Layer.succeed(Transport, transport), MemoryTupleStore.layer, FileConfig.layer()])
-  )
-  yield* Effect.provide(drive(isDrained), node)
-}).pipe(
+export const pipe = Effect.fnUntraced(
+  function* (globals: Globals) {
+    yield* Effect.mapError(checkInput, ({ message }) => usage(message))
+    const given = yield* securityOf(globals.security)
+    const { isDrained, transport } = DrainTransport.make(yield* Transport)
+    const node = Gossip.layerStarted().pipe(
+      Layer.provide([
+        Layer.succeed(Transport, transport),
+        MemoryTupleStore.layer,
+        FileConfig.layer({ given, name: "flag" })
+      ])
+    )
+    yield* Effect.provide(drive(isDrained), node)
+  },
   Effect.scoped,
   Effect.provide(ZmqTransport.layer),
   // A process does not end while it could still read.

@@ -11,6 +11,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { endpointVariable, strangers, tell } from "../layers/EnvironmentNotices.ts"
 import { brief } from "../protocol/Endpoint.ts"
+import type { Security } from "../protocol/Security.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
 import { say } from "./Terminal.ts"
@@ -57,6 +58,21 @@ export const root = Command.make("zgossip").pipe(
       Flag.withDescription("Say nothing on standard error but errors"),
       Flag.withDefault(false)
     ),
+    serverKey: Flag.String("server-key").pipe(
+      Flag.withDescription("The public key that the node must have, or a file with it: CURVE, encrypted"),
+      Flag.withMetavar("KEY|FILE"),
+      Flag.optional
+    ),
+    certificate: Flag.String("certificate").pipe(
+      Flag.withDescription("Our own keys, as zgossip keygen writes them: FILE_secret, or else FILE"),
+      Flag.withMetavar("FILE"),
+      Flag.optional
+    ),
+    user: Flag.String("user").pipe(
+      Flag.withDescription("Where PLAIN is asked: a file with one line of user=password; it goes in clear text"),
+      Flag.withMetavar("FILE"),
+      Flag.optional
+    ),
     noColor: Flag.Boolean("no-color").pipe(
       Flag.withDescription("No colours, as with NO_COLOR; there are none in files and pipes anyway"),
       Flag.withDefault(false)
@@ -77,6 +93,8 @@ export interface Globals {
   /** Milliseconds. */
   readonly timeout: number
   readonly quiet: boolean
+  /** What the flags say of it: what to show, and whom to expect. */
+  readonly security: Pick<Security, "certificate" | "serverKey" | "user">
   /** Colours were not forbidden; whether the stream takes any is for the stream to say. */
   readonly color: boolean
 }
@@ -87,7 +105,7 @@ export interface Globals {
  */
 export const globals: Effect.Effect<Globals, Failure, Command.CommandContext<"zgossip"> | Stdio.Stdio> = Effect.gen(
   function* () {
-    const { endpoint, json, noColor, output, quiet, timeout } = yield* root
+    const { certificate, endpoint, json, noColor, output, quiet, serverKey, timeout, user } = yield* root
     const args = yield* Effect.flatMap(Stdio.Stdio, ({ args }) => args)
     const garbled = args.find((arg) => arg.includes("\ufffd"))
     if (garbled !== undefined) {
@@ -109,6 +127,11 @@ export const globals: Effect.Effect<Globals, Failure, Command.CommandContext<"zg
       format: json ? "json" : Option.getOrElse(output, () => "text"),
       timeout: milliseconds,
       quiet,
+      security: {
+        certificate: Option.getOrUndefined(certificate),
+        serverKey: Option.getOrUndefined(serverKey),
+        user: Option.getOrUndefined(user)
+      },
       color: !noColor
     }
   }

@@ -12,23 +12,40 @@ import * as FileConfig from "../layers/FileConfig.ts"
 import * as GossipNode from "../layers/GossipNode.ts"
 import * as MemoryTupleStore from "../layers/MemoryTupleStore.ts"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
+import { securityOf } from "../protocol/Configuration.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
-import type { Status } from "../services/Gossip.ts"
+import { isGuarded, serverMechanism } from "../protocol/Security.ts"
+import { GossipConfig } from "../services/GossipConfig.ts"
 import type { NodeFlags } from "./NodeFlags.ts"
 import { optionsOf } from "./NodeFlags.ts"
 import type { Globals } from "./Root.ts"
 import { write } from "./Terminal.ts"
 import { tupleLine } from "./Text.ts"
 
-/** There is nothing yet that keeps strangers out. */
-const warnIfOpen = ({ listeners }: Status): Effect.Effect<void> => {
-  const open = listeners.map(({ endpoint }) => endpoint).filter(isOpen)
-  return open.length === 0
-    ? Effect.void
-    : Effect.logWarning(
-        `whoever reaches ${open.join(", ")} can read and change every tuple: bind to addresses that only friends reach`
-      )
-}
+/** Says in a line each what strangers can do at which endpoints. */
+const warnIfOpen = Effect.gen(function* () {
+  const configuration = yield* Effect.flatMap(GossipConfig, ({ get }) => get)
+  const listeners = configuration.bind.filter(isOpen).map((endpoint) => {
+    const security = securityOf(configuration, "bind", endpoint)
+    return { endpoint, mechanism: serverMechanism(security), security }
+  })
+  const warn = (found: typeof listeners, what: (endpoints: string) => string) =>
+    found.length === 0 ? Effect.void : Effect.logWarning(what(found.map(({ endpoint }) => endpoint).join(", ")))
+  yield* warn(
+    listeners.filter(({ security }) => !isGuarded(security)),
+    (endpoints) =>
+      `whoever reaches ${endpoints} can read and change every tuple, and end this process: use --certificate and ` +
+      "--allow-keys, or --allow-addresses, see docs/security.md"
+  )
+  yield* warn(
+    listeners.filter(({ mechanism, security }) => mechanism === "curve" && security.allowKeys === undefined),
+    (endpoints) => `whoever reaches ${endpoints} and knows the public key of this node can enter: use --allow-keys`
+  )
+  yield* warn(
+    listeners.filter(({ mechanism }) => mechanism === "plain"),
+    (endpoints) => `passwords and tuples go to ${endpoints} in clear text: use --certificate and --allow-keys`
+  )
+})
 
 const isOpen = (endpoint: string): boolean => {
   const parsed = Endpoint.parseBind(endpoint)
@@ -44,12 +61,12 @@ const isOpen = (endpoint: string): boolean => {
  * @category commands
  */
 export const serve = Effect.fnUntraced(function* (globals: Globals, flags: NodeFlags) {
-  const options = yield* optionsOf(flags)
+  const options = yield* optionsOf(globals, flags)
   yield* Effect.gen(function* () {
     const { gossip, start } = yield* GossipNode.make
     const deliveries = yield* gossip.subscribe
     yield* start
-    yield* Effect.flatMap(gossip.status, warnIfOpen)
+    yield* warnIfOpen
     yield* Stream.runForEachArray(deliveries, (tuples) =>
       write(tuples.map((tuple) => tupleLine(globals, tuple)).join(""))
     ).pipe(

@@ -70,8 +70,8 @@ const remotesOf = ({ remotes: { Connected, Disconnected, Joining } }: NodeStatus
   all: Connected + Joining + Disconnected
 })
 
-const visit = ({ timeout }: Globals, endpoint: string): Effect.Effect<Seen | Unseen, Failure> =>
-  ask({ endpoints: [endpoint], timeout }, measure).pipe(
+const visit = ({ security, timeout }: Globals, endpoint: string): Effect.Effect<Seen | Unseen, Failure> =>
+  ask({ endpoints: [endpoint], security, timeout }, measure).pipe(
     Effect.map((found): Seen | Unseen => ({ endpoint, ...found })),
     Effect.catchIf(
       (error) => error instanceof Trouble,

@@ -18,7 +18,7 @@ import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import * as Octets from "../protocol/Octets.ts"
 import { maxKeyLength } from "../protocol/Tuple.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
-import { ask } from "./Client.ts"
+import { ask, securityOf } from "./Client.ts"
 import { Failure, usage } from "./Failure.ts"
 import type { Globals } from "./Root.ts"
 import { write } from "./Terminal.ts"
@@ -63,7 +63,7 @@ export const watch = Effect.fnUntraced(
           )
         : Stream.runForEach(news, (tuple) => execute(command, tuple, once))
     })
-    yield* Effect.provide(node, reader)
+    yield* Effect.provide(node, reader(yield* securityOf(globals.security)))
   },
   Effect.scoped,
   Effect.provide(ZmqTransport.layer)
@@ -71,9 +71,10 @@ export const watch = Effect.fnUntraced(
 
 const put = { event: "put" }
 
-const reader = Gossip.layerStarted().pipe(
-  Layer.provide([ReadOnlyTransport.layer, MemoryTupleStore.layer, Layer.orDie(MemoryConfig.layer())])
-)
+const reader = (security: Globals["security"]) =>
+  Gossip.layerStarted().pipe(
+    Layer.provide([ReadOnlyTransport.layer, MemoryTupleStore.layer, Layer.orDie(MemoryConfig.layer(security))])
+  )
 
 type Words = readonly [string, ...ReadonlyArray<string>]
 

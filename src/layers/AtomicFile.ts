@@ -7,6 +7,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { FileHandle } from "node:fs/promises"
+import type { Stats } from "node:fs"
 import { constants, createReadStream } from "node:fs"
 import { open, realpath, rename, stat, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
@@ -80,15 +81,16 @@ export const readWhole = (
   })
 
 /**
- * Replaces the content of a file, or makes it. The file behind a link is replaced, not the link, and keeps its mode. What
- * is no file but a device or a pipe is written to.
+ * Replaces the content of a file, or makes it. The file behind a link is replaced, not the link, and keeps its mode
+ * unless one is given. What is no file but a device or a pipe is written to.
  *
  * @since 0.1.0
  * @category files
  */
 export const writeFileAtomically = (
   path: string,
-  octets: Uint8Array | Iterable<Uint8Array>
+  octets: Uint8Array | Iterable<Uint8Array>,
+  mode?: number
 ): Effect.Effect<void, FileError> => {
   const pieces = octets instanceof Uint8Array ? [octets] : octets
   const failed = (cause: unknown) => fileError("write", path, cause)
@@ -97,7 +99,7 @@ export const writeFileAtomically = (
       // What a shell has opened for us must stay the one that it opened, also where it is a file.
       (found !== undefined && !found.isFile()) || /^\/(?:dev|proc)\//.test(path)
         ? Effect.tryPromise({ try: (signal) => writeOnto(path, pieces, signal), catch: failed })
-        : toItsEnd((signal) => replace(path, found?.mode, pieces, signal), failed)
+        : toItsEnd((signal) => replace(path, found, mode, pieces, signal), failed)
     )
   )
 }
@@ -123,12 +125,15 @@ const writeOnto = async (path: string, pieces: Iterable<Uint8Array>, signal: Abo
 
 const replace = async (
   path: string,
-  mode: number | undefined,
+  found: Stats | undefined,
+  given: number | undefined,
   pieces: Iterable<Uint8Array>,
   signal: AbortSignal
 ): Promise<void> => {
-  const target = mode === undefined ? path : await realpath(path)
-  const { handle, temporary } = await openBeside(target)
+  const target = found === undefined ? path : await realpath(path)
+  const mode = given ?? found?.mode
+  // Nobody may read a secret, not even for a moment.
+  const { handle, temporary } = await openBeside(target, given)
   try {
     try {
       if (mode !== undefined) await handle.chmod(mode)
@@ -154,10 +159,13 @@ const pour = async (handle: FileHandle, pieces: Iterable<Uint8Array>, signal: Ab
 }
 
 /** A name that nobody has: one that is taken is the file of a process that was killed, or of another of this one. */
-const openBeside = async (target: string): Promise<{ readonly handle: FileHandle; readonly temporary: string }> => {
+const openBeside = async (
+  target: string,
+  mode: number | undefined
+): Promise<{ readonly handle: FileHandle; readonly temporary: string }> => {
   for (let n = 0; ; n++) {
     const temporary = `${target}.${process.pid}-${n}.tmp`
-    const handle = await open(temporary, "wx").catch((cause: unknown) => {
+    const handle = await open(temporary, "wx", mode).catch((cause: unknown) => {
       if (codeOf(cause) === "EEXIST" && n < longestSearch) return undefined
       throw cause
     })

@@ -98,25 +98,14 @@ export const fromEnvironment: Effect.Effect<Source> = Effect.map(ConfigProvider.
   return {
     place: "environment",
     provider,
-    where: variable,
-    tuples: Effect.flatMap(readList({ place: "environment", provider, where: variable }, "publish"), (texts) =>
-      texts === undefined ? Effect.succeed(undefined) : Effect.forEach(texts, parseTuple)
+    where: Settings.variable,
+    tuples: Effect.flatMap(
+      readList({ place: "environment", provider, where: Settings.variable }, "publish"),
+      (texts) => (texts === undefined ? Effect.succeed(undefined) : Effect.forEach(texts, parseTuple))
     ),
     security: () => []
   }
 })
-
-/**
- * The variable of a path.
- *
- * @since 0.1.0
- * @category getters
- */
-export const variable = (path: string): string =>
-  `ZGOSSIP_${path
-    .replace(/^zgossip\//, "")
-    .toUpperCase()
-    .replaceAll(/[/-]/g, "_")}`
 
 const parseTuple = (text: string) =>
   Effect.fromResult(

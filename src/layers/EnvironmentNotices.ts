@@ -6,7 +6,6 @@
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Settings from "../protocol/Settings.ts"
-import * as ConfigSources from "./ConfigSources.ts"
 
 /**
  * A variable, and the one that was meant, if one is near.
@@ -29,11 +28,11 @@ export const endpointVariable = "ZGOSSIP_ENDPOINT"
 
 const prefix = "ZGOSSIP"
 
-const lists = ["bind", "connect", "publish"].map(ConfigSources.variable)
+const lists = ["bind", "connect", "publish"].map(Settings.variable)
 
 /** What people set. */
 const known: ReadonlyArray<string> = [
-  ...Settings.definitions.map(({ path }) => ConfigSources.variable(path)),
+  ...Settings.definitions.map(({ path }) => Settings.variable(path)),
   ...lists,
   endpointVariable
 ]

@@ -5,8 +5,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import { securityOf } from "../protocol/Configuration.ts"
+import * as Result from "effect/Result"
+import type { Configuration } from "../protocol/Configuration.ts"
+import { lists, securityOf } from "../protocol/Configuration.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
+import type { Security } from "../protocol/Security.ts"
 import { rulesOf } from "../protocol/Security.ts"
 import { GossipError } from "../services/Gossip.ts"
 import type { GossipConfig } from "../services/GossipConfig.ts"
@@ -14,44 +17,74 @@ import type { FileError } from "./AtomicFile.ts"
 import * as Guards from "./Guards.ts"
 import type { LinkSettings } from "./NodeLinks.ts"
 
+/** Hears of each who is not let in. */
+type TurnAway = (line: string | undefined) => Effect.Effect<void>
+
 /**
- * `turnAway` hears of each who is not let in.
+ * As the configuration is when a link is bound or connected.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (
-  config: GossipConfig["Service"],
-  turnAway: (line: string | undefined) => Effect.Effect<void>
-): LinkSettings => ({
-  bind: Effect.fnUntraced(function* (endpoint, own) {
-    const configuration = yield* config.get
-    const { clientsPerAddress, heartbeatInterval, heartbeatTimeout } = configuration.settings
-    const text = Endpoint.format(endpoint)
-    const security = securityOf(configuration, "bind", text, own)
-    const guard =
-      endpoint._tag === "Inproc"
-        ? undefined
-        : yield* Effect.mapError(Guards.guardOf(security, clientsPerAddress, turnAway), invalid("bind", text))
-    return { heartbeatInterval, heartbeatTimeout, guard, rules: rulesOf(security) }
-  }),
-  connect: Effect.fnUntraced(function* (endpoint, given) {
-    const configuration = yield* config.get
-    const { heartbeatInterval, heartbeatTimeout } = configuration.settings
-    const text = Endpoint.format(endpoint)
-    const own = given ?? configuration.security.connect.get(text)
-    const credentials =
-      endpoint._tag === "Inproc"
-        ? undefined
-        : yield* Effect.mapError(
-            Guards.credentialsOf(securityOf(configuration, "connect", text, own), own),
-            invalid("connect", text)
-          )
-    return { heartbeatInterval, heartbeatTimeout, credentials }
-  })
+export const make = (config: GossipConfig["Service"], turnAway: TurnAway): LinkSettings => ({
+  bind: (endpoint, own) => Effect.flatMap(config.get, (now) => forListener(now, endpoint, own, turnAway)),
+  connect: (endpoint, own) => Effect.flatMap(config.get, (now) => forConnection(now, endpoint, own))
+})
+
+/**
+ * Reads all that a configuration names, and fails with what is wrong with the first of it.
+ *
+ * @since 0.1.0
+ * @category checks
+ */
+export const check = Effect.fnUntraced(function* (configuration: Configuration) {
+  for (const text of configuration.bind) {
+    const endpoint = lists.bind.parse(text)
+    if (Result.isSuccess(endpoint)) {
+      yield* forListener(configuration, endpoint.success, undefined, () => Effect.void)
+    }
+  }
+  for (const text of configuration.connect) {
+    const endpoint = lists.connect.parse(text)
+    if (Result.isSuccess(endpoint)) yield* forConnection(configuration, endpoint.success, undefined)
+  }
+})
+
+const forListener = Effect.fnUntraced(function* (
+  configuration: Configuration,
+  endpoint: Endpoint.Endpoint,
+  own: Security | undefined,
+  turnAway: TurnAway
+) {
+  const { clientsPerAddress, heartbeatInterval, heartbeatTimeout } = configuration.settings
+  const text = Endpoint.format(endpoint)
+  const security = securityOf(configuration, "bind", text, own)
+  const guard =
+    endpoint._tag === "Inproc"
+      ? undefined
+      : yield* Effect.mapError(Guards.guardOf(security, clientsPerAddress, turnAway), invalid("bind", text))
+  return { heartbeatInterval, heartbeatTimeout, guard, rules: rulesOf(security) }
+})
+
+const forConnection = Effect.fnUntraced(function* (
+  configuration: Configuration,
+  endpoint: Endpoint.Endpoint,
+  given: Security | undefined
+) {
+  const { heartbeatInterval, heartbeatTimeout } = configuration.settings
+  const text = Endpoint.format(endpoint)
+  const own = given ?? configuration.security.connect.get(text)
+  const credentials =
+    endpoint._tag === "Inproc"
+      ? undefined
+      : yield* Effect.mapError(
+          Guards.credentialsOf(securityOf(configuration, "connect", text, own), own),
+          invalid("connect", text)
+        )
+  return { heartbeatInterval, heartbeatTimeout, credentials }
 })
 
 const invalid =
   (operation: string, endpoint: string) =>
-  ({ path, detail }: FileError): GossipError =>
+  ({ detail, path }: FileError): GossipError =>
     new GossipError({ operation, endpoint, reason: { _tag: "InvalidCredentials", detail: `${path}: ${detail}` } })

@@ -14,6 +14,8 @@ import type * as Zmq from "zeromq"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import type { ConnectOptions, Connection, Credentials, Frames, TransportReason } from "../services/Transport.ts"
 import { TransportError } from "../services/Transport.ts"
+import * as Octets from "../protocol/Octets.ts"
+import { mechanismOf } from "./ZmtpGreeting.ts"
 import * as Address from "./ZmqAddress.ts"
 import { codeOf, failure, fromCause } from "./ZmqError.ts"
 import { Reader } from "./ZmqReader.ts"
@@ -52,6 +54,7 @@ export const connect = (
       return Socket.allOrNothing(dialInproc(endpoint, text))
     case "Ipc":
       return Socket.allOrNothing(dial(endpoint, text, options)).pipe(
+        explained({ path: endpoint.path }, text),
         Effect.catchIf(
           (error) => error.reason._tag === "Refused",
           () => Effect.flip(Address.whyRefused(endpoint.path, text))
@@ -64,7 +67,9 @@ export const connect = (
       const { port } = endpoint.port
       return Effect.flatMap(Address.connectHosts(endpoint.host, text), (hosts) => {
         const attempts = hosts.map((host) =>
-          Socket.allOrNothing(dial(endpoint, Address.tcp(host, port), { ...options, ipv6: host.ipv6 }))
+          Socket.allOrNothing(dial(endpoint, Address.tcp(host, port), { ...options, ipv6: host.ipv6 })).pipe(
+            explained({ host: host.text, port }, text)
+          )
         )
         return firstOf(attempts, failure("connect", text, "UnknownHost", "the host name has no address"))
       })
@@ -86,6 +91,23 @@ const proofOf = (credentials: Credentials | undefined): Partial<Socket.DealerSoc
       }
   }
 }
+
+/** A server that broke the handshake off may want what we did not show. */
+const explained =
+  (to: Parameters<typeof mechanismOf>[0], text: string) =>
+  <A, R>(self: Effect.Effect<A, TransportError, R>): Effect.Effect<A, TransportError, R> =>
+    Effect.catchIf(
+      self,
+      ({ reason }) => reason._tag === "Protocol" && reason.code === "EPIPE",
+      (error) =>
+        Effect.flatMap(mechanismOf(to), (mechanism) =>
+          Effect.fail(
+            mechanism === undefined || mechanism === "NULL"
+              ? error
+              : failure("connect", text, "NotAdmitted", `it admits by ${Octets.printable(mechanism)} only`)
+          )
+        )
+    )
 
 /** The first attempt that succeeds; else the error of the first one, or `none` where there is none. */
 const firstOf = <A, R>(
@@ -205,10 +227,10 @@ class Dealer {
     if (code !== "EPIPE") {
       return this.failed("connect", "Protocol", "the handshake failed, is it a ZeroMQ socket?", code)
     }
-    // So ends a server that cannot read what was meant for another one; and one that wants a key, now and then.
+    // So ends a server that cannot read what was meant for another one; what else it may be see `explained`.
     return this.mechanism === "curve"
       ? this.failed("connect", "NotAdmitted", "it broke the handshake off, is the server key its own?", code)
-      : this.failed("connect", "Protocol", "it broke the handshake off: no ZeroMQ socket, or it wants a key", code)
+      : this.failed("connect", "Protocol", "it broke the handshake off, is it a ZeroMQ socket?", code)
   }
 
   attempt(run: (socket: Socket.DealerSocket) => void): Effect.Effect<void, TransportError> {

@@ -294,3 +294,15 @@ export const pingInterval = (settings: Settings): number =>
     1,
     Math.min(settings.pingInterval ?? Math.floor(settings.remoteTimeout / 4), Math.floor(settings.remoteTimeout / 2))
   )
+
+/**
+ * The variable of the environment for a path: `ZGOSSIP_SERVER_TIMEOUT` for `server/timeout`.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const variable = (path: string): string =>
+  `ZGOSSIP_${path
+    .replace(/^zgossip\//, "")
+    .toUpperCase()
+    .replaceAll(/[/-]/g, "_")}`
