@@ -152,6 +152,7 @@ export class GossipEngine {
   status(): Status {
     return {
       tuples: this.#store.size(),
+      octets: this.#quota.octets,
       listeners: Array.from(this.served.values(), ({ clients, endpoint }) => ({
         endpoint,
         peers: clients.size,

@@ -4,7 +4,7 @@
  *
  * | metric | kind | attributes |
  * | --- | --- | --- |
- * | `zgossip_tuples` | gauge | |
+ * | `zgossip_tuples`, `zgossip_tuples_bytes` | gauge | |
  * | `zgossip_listeners`, `zgossip_peers`, `zgossip_members` | gauge | |
  * | `zgossip_remotes` | gauge | `state`: Connected, Joining, Disconnected |
  * | `zgossip_ready` | gauge: 1 or 0, see `GossipHealth` | |
@@ -122,11 +122,12 @@ const states = ["Connected", "Joining", "Disconnected"] as const satisfies Reado
 type RemoteState = Status["remotes"][number]["state"]
 
 const updateGauges = (status: Status): Effect.Effect<void> => {
-  const { listeners, remotes, tuples } = status
+  const { listeners, octets, remotes, tuples } = status
   const sum = (count: (listener: Status["listeners"][number]) => number) =>
     listeners.reduce((sum, listener) => sum + count(listener), 0)
   const gauges: ReadonlyArray<readonly [name: string, value: number, description: string]> = [
     ["zgossip_tuples", tuples, "Tuples held"],
+    ["zgossip_tuples_bytes", octets, "Octets of the keys and values held"],
     ["zgossip_listeners", listeners.length, "Endpoints served on"],
     ["zgossip_peers", sum(({ peers }) => peers), "Clients that spoke"],
     ["zgossip_members", sum(({ members }) => members), "Clients that said HELLO"],

@@ -26,6 +26,11 @@ export class Quota {
     for (const tuple of held) this.#octets += octetsOf(tuple)
   }
 
+  /** Those of all keys and values held. */
+  get octets(): number {
+    return this.#octets
+  }
+
   /** A tuple that takes the place of another one, or of none, among `size`. One that needs no more room always may. */
   refuses(tuple: Tuple, old: Tuple | undefined, size: number, settings: Settings): Refusal | undefined {
     if (tuple.valueOctets.length > settings.valueOctets) return "value"

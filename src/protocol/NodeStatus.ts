@@ -63,6 +63,9 @@ export const version = "0.1.0"
  */
 export const maxLength = 2048
 
+/** How many counters of a node are read, and as many reasons of each. */
+const mostCounts = 100
+
 /**
  * Behind a PING: the question.
  *
@@ -127,14 +130,16 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 /** It is shown to people. */
 const isName = (value: unknown): value is string => typeof value === "string" && /^[!-~]{1,40}$/.test(value)
 
-/** What is no count, or a group of them, is left out. */
+/** What is no count, or a group of them, is left out, and so is what nobody would read. */
 const countsOf = (record: Readonly<Record<string, unknown>>): Counts =>
   Object.fromEntries(
-    Object.entries(record).flatMap(([name, value]): ReadonlyArray<[string, Counts[string]]> => {
+    entriesOf(record).flatMap(([name, value]): ReadonlyArray<[string, Counts[string]]> => {
       if (!isName(name)) return []
       if (isCount(value)) return [[name, value]]
-      return isRecord(value) ? [[name, Object.fromEntries(Object.entries(value).filter(isCounted))]] : []
+      return isRecord(value) ? [[name, Object.fromEntries(entriesOf(value).filter(isCounted))]] : []
     })
   )
+
+const entriesOf = (record: Readonly<Record<string, unknown>>) => Object.entries(record).slice(0, mostCounts)
 
 const isCounted = (entry: [string, unknown]): entry is [string, number] => isName(entry[0]) && isCount(entry[1])

@@ -123,6 +123,8 @@ export interface Counters {
 export interface Status {
   /** How many tuples the node holds: the number that the original's STATUS gives. */
   readonly tuples: number
+  /** Octets of their keys and values, of which `limits/octets` lets there be so many. */
+  readonly octets: number
   /** Bound endpoints; `peers` have a connection and spoke, `members` of them said HELLO. */
   readonly listeners: ReadonlyArray<{ readonly endpoint: string; readonly peers: number; readonly members: number }>
   /** Endpoints the node connects to; `error` tells why it is not connected. */

@@ -357,6 +357,7 @@ describe("status", () => {
       const malformed = { malformed: frames, malformedTrailers: trailers }
       assert.deepStrictEqual(yield* client.gossip.status, {
         tuples: 2,
+        octets: 4,
         listeners: [{ endpoint: "inproc://client", peers: 0, members: 0 }],
         remotes: [{ endpoint: "inproc://server", state: "Connected", error: undefined }],
         counters: { accepted: 2, duplicates: 1, ...none, ...malformed }
@@ -364,6 +365,7 @@ describe("status", () => {
       const before = yield* server.gossip.status
       assert.deepStrictEqual(before, {
         tuples: 2,
+        octets: 4,
         listeners: [{ endpoint: "inproc://server", peers: 1, members: 1 }],
         remotes: [],
         counters: { accepted: 2, duplicates: 0, ...none, ...malformed }

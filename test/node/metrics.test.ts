@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric } from "effect"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { readFileSync } from "node:fs"
 import * as Gossip from "../../src/Gossip.ts"
 import * as GossipHealth from "../../src/layers/GossipHealth.ts"
 import * as GossipMetrics from "../../src/layers/GossipMetrics.ts"
@@ -24,6 +25,8 @@ const metrics = Effect.map(Metric.snapshot, (all) =>
       })
   )
 )
+
+const documentation = readFileSync(new URL("../../docs/observability.md", import.meta.url), "utf8")
 
 const ownRegistry = Effect.provideServiceEffect(
   Metric.MetricRegistry,
@@ -51,6 +54,7 @@ describe("metrics", () => {
       const seen = yield* metrics
       assert.deepInclude(seen, {
         zgossip_tuples: 3,
+        zgossip_tuples_bytes: "theirs1ours1secret key1".length,
         zgossip_listeners: 1,
         zgossip_peers: 1,
         zgossip_members: 0,
@@ -81,6 +85,9 @@ describe("for Prometheus", () => {
       )
       yield* pass(network, 3500)
       const text = yield* PrometheusMetrics.format()
+      const named = Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name)
+      const documented = Array.from(documentation.matchAll(/^\| `(zgossip_\w+)`/gm), ([, name]) => name)
+      assert.sameMembers(documented, named)
       for (const [type, name] of text.matchAll(/^# TYPE (\S+)/gm)) {
         assert.match(name ?? "", /^zgossip_[a-z_]+$/, type)
         assert.include(text, `# HELP ${name} `)

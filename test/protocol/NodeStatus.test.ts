@@ -79,6 +79,13 @@ describe("a status", () => {
     assert.isUndefined(decoded(found))
   })
 
+  it("of a node that counts without end is cut", () => {
+    const many = Object.fromEntries(Array.from({ length: 150 }, (_, n) => [`c${n}`, n]))
+    const counters = NodeStatus.decode(NodeStatus.encode({ ...status, counters: { many, ...many } }))?.counters ?? {}
+    assert.strictEqual(Object.keys(counters).length, 100)
+    assert.strictEqual(Object.keys(counters["many"] ?? {}).length, 100)
+  })
+
   it("cannot reach beyond itself", () => {
     const text = JSON.stringify(status).replace('"accepted"', '"__proto__":{"polluted":1},"accepted"')
     assert.notProperty({}, "polluted")
