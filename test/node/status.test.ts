@@ -2,10 +2,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type * as Gossip from "../../src/Gossip.ts"
+import { GossipEngine } from "../../src/layers/GossipEngine.ts"
+import type { Served } from "../../src/layers/GossipLink.ts"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import * as MemoryTupleStore from "../../src/layers/MemoryTupleStore.ts"
 import * as Message from "../../src/protocol/Message.ts"
 import * as NodeStatus from "../../src/protocol/NodeStatus.ts"
+import * as Settings from "../../src/protocol/Settings.ts"
+import { TupleStore } from "../../src/services/TupleStore.ts"
 import { Wire } from "../interop/RawPeer.ts"
 import { at, endpointOf, pass, rawServer, settle, start } from "./support.ts"
 
@@ -119,6 +124,32 @@ describe("a PING that asks for the status", () => {
       const ready = statusOf(yield* (yield* connect)(ASK))
       assert.deepInclude(ready, { ready: true, remotes: { ...none, Connected: 1 } })
     })
+  )
+})
+
+describe("a node that is starting", () => {
+  it.effect("has bound already, and is not ready until all of its configuration is done", () =>
+    Effect.gen(function* () {
+      const engine = new GossipEngine(yield* TupleStore, Settings.defaults)
+      const clients: Served["clients"] = new Map()
+      const no = () => {}
+      const served = {
+        endpoint: "inproc://here",
+        rules: { publish: undefined, read: undefined },
+        clients,
+        dumping: undefined,
+        arrived: no,
+        left: no
+      }
+      engine.serve(served)
+      const ask = (peer: string, now: number) => {
+        engine.receivePeers(served, [{ _tag: "Received", peer, frames: [ASK] }], now)
+        return statusOf(clients.get(peer)?.mailbox.outbox.take(10, 10_000) ?? [])
+      }
+      assert.deepInclude(ask("early", 5000), { ready: false, uptimeSeconds: 0 })
+      engine.startedAt = 6000
+      assert.deepInclude(ask("late", 9999), { ready: true, uptimeSeconds: 3 })
+    }).pipe(Effect.provide(MemoryTupleStore.layer))
   )
 })
 
