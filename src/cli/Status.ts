@@ -62,6 +62,7 @@ const lackOf = ({ endpoint, told }: Seen): ReadonlyArray<string> => {
   if (told === undefined) return [`${endpoint} does not tell whether it is (CZMQ, or an older node)`]
   if (told.ready) return []
   const { all, connected } = remotesOf(told)
+  if (told.lost > 0) return [`${endpoint} serves no longer on ${count(told.lost, "endpoint")}`]
   return [`${endpoint} is ${connected < all ? `connected to ${connected} of ${count(all, "remote")}` : "starting"}`]
 }
 
@@ -123,10 +124,10 @@ const toText = ({ color }: Globals, node: Seen | Unseen): ReadonlyArray<string> 
 }
 
 const detailsOf = (told: NodeStatus): ReadonlyArray<string> => {
-  const { counters, listeners, members, peers, ready, uptimeSeconds } = told
+  const { counters, listeners, lost, members, peers, ready, uptimeSeconds } = told
   const { all, connected } = remotesOf(told)
   const links = [
-    count(listeners, "listener"),
+    lost > 0 ? `${listeners} of ${count(listeners + lost, "listener")}` : count(listeners, "listener"),
     `${count(peers, "peer")} (${count(members, "member")})`,
     ...(all > 0 ? [`connected to ${connected} of ${count(all, "remote")}`] : [])
   ]

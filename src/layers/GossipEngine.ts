@@ -30,6 +30,8 @@ import { StatusReport } from "./StatusReport.ts"
  */
 export class GossipEngine {
   readonly served = new Map<string, Served>()
+  /** Endpoints that were bound and are to be bound again, and why they are not. */
+  readonly lost = new Map<string, string>()
   readonly joined = new Map<string, Joined>()
   readonly subscribers = new Set<Subscriber>()
   settings: Settings.Settings
@@ -50,8 +52,8 @@ export class GossipEngine {
     this.settings = settings
     this.journal.verbose = settings.verbose
     this.#clients = new Clients(store, this.journal)
-    this.#report = new StatusReport(this, store, this.#clients)
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
+    this.#report = new StatusReport(this, store, this.#clients, this.#quota)
   }
 
   configure(settings: Settings.Settings): void {
@@ -150,21 +152,7 @@ export class GossipEngine {
   }
 
   status(): Status {
-    return {
-      tuples: this.#store.size(),
-      octets: this.#quota.octets,
-      listeners: Array.from(this.served.values(), ({ clients, endpoint }) => ({
-        endpoint,
-        peers: clients.size,
-        members: Array.from(clients.values()).filter(({ session }) => session._tag === "Connected").length
-      })),
-      remotes: Array.from(this.joined.values(), ({ endpoint, error, remote }) => ({
-        endpoint,
-        state: remote._tag,
-        error
-      })),
-      counters: this.journal.snapshot()
-    }
+    return this.#report.status()
   }
 
   // Time

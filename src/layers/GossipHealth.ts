@@ -8,8 +8,8 @@ import type { Status } from "../services/Gossip.ts"
 import { Gossip } from "../services/Gossip.ts"
 
 /**
- * `live`: the node answers; if not, only a new one helps. `ready`: it is also connected to all its remotes and has what
- * they had to say; `reasons` tell what is missing, one line each.
+ * `live`: the node answers; if not, only a new one helps. `ready`: it also serves on all its endpoints, is connected to
+ * all its remotes and has what they had to say; `reasons` tell what is missing, one line each.
  *
  * @since 0.1.0
  * @category models
@@ -34,10 +34,13 @@ export const patience = "5 seconds"
  * @since 0.1.0
  * @category health
  */
-export const ofStatus = ({ remotes }: Status): Health => {
-  const reasons = remotes
-    .filter(({ state }) => state !== "Connected")
-    .map(({ endpoint, error, state }) => `${endpoint}: ${error ?? state.toLowerCase()}`)
+export const ofStatus = ({ lost, remotes }: Status): Health => {
+  const reasons = [
+    ...lost.map(({ endpoint, error }) => `${endpoint}: no longer served on, ${error}`),
+    ...remotes
+      .filter(({ state }) => state !== "Connected")
+      .map(({ endpoint, error, state }) => `${endpoint}: ${error ?? state.toLowerCase()}`)
+  ]
   return { live: true, ready: reasons.length === 0, reasons }
 }
 

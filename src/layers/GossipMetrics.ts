@@ -5,7 +5,7 @@
  * | metric | kind | attributes |
  * | --- | --- | --- |
  * | `zgossip_tuples`, `zgossip_tuples_bytes` | gauge | |
- * | `zgossip_listeners`, `zgossip_peers`, `zgossip_members` | gauge | |
+ * | `zgossip_listeners`, `zgossip_listeners_lost`, `zgossip_peers`, `zgossip_members` | gauge | |
  * | `zgossip_remotes` | gauge | `state`: Connected, Joining, Disconnected |
  * | `zgossip_ready` | gauge: 1 or 0, see `GossipHealth` | |
  * | `zgossip_accepted_total`, `zgossip_duplicates_total`, `zgossip_stale_total` | counter | |
@@ -122,16 +122,21 @@ const states = ["Connected", "Joining", "Disconnected"] as const satisfies Reado
 type RemoteState = Status["remotes"][number]["state"]
 
 const updateGauges = (status: Status): Effect.Effect<void> => {
-  const { listeners, octets, remotes, tuples } = status
+  const { listeners, lost, octets, remotes, tuples } = status
   const sum = (count: (listener: Status["listeners"][number]) => number) =>
     listeners.reduce((sum, listener) => sum + count(listener), 0)
   const gauges: ReadonlyArray<readonly [name: string, value: number, description: string]> = [
     ["zgossip_tuples", tuples, "Tuples held"],
     ["zgossip_tuples_bytes", octets, "Octets of the keys and values held"],
     ["zgossip_listeners", listeners.length, "Endpoints served on"],
+    ["zgossip_listeners_lost", lost.length, "Endpoints to be bound again"],
     ["zgossip_peers", sum(({ peers }) => peers), "Clients that spoke"],
     ["zgossip_members", sum(({ members }) => members), "Clients that said HELLO"],
-    ["zgossip_ready", GossipHealth.ofStatus(status).ready ? 1 : 0, "Whether all remotes are connected and were heard"]
+    [
+      "zgossip_ready",
+      GossipHealth.ofStatus(status).ready ? 1 : 0,
+      "Whether it serves everywhere, and all remotes are connected and were heard"
+    ]
   ]
   return Effect.andThen(
     Effect.forEach(gauges, ([name, value, description]) => Metric.update(Metric.gauge(name, { description }), value), {

@@ -156,13 +156,18 @@ export const make = Effect.fnUntraced(function* (
         (unbound) => {
           if (unbound) return Effect.void
           const text = Endpoint.format(endpoint)
+          const back = Effect.ignore(submit((engine) => engine.lost.delete(text)))
           const loop = {
-            once: (up: Effect.Effect<void>) => serveOnce(endpoint, options, () => up),
+            once: (up: Effect.Effect<void>) => serveOnce(endpoint, options, () => Effect.andThen(back, up)),
             lost: `no longer serving on ${text}, binding again`,
             cannot: `cannot bind ${text} again, trying on`,
-            onFailure: () => Effect.void
+            onFailure: (detail: string) => Effect.ignore(submit((engine) => engine.lost.set(text, detail)))
           }
-          return Effect.annotateLogs(Effect.andThen(warn(loop.lost, cause), persist(loop)), { endpoint: text })
+          return Effect.andThen(loop.onFailure(lineOf(cause)), warn(loop.lost, cause)).pipe(
+            Effect.andThen(persist(loop)),
+            Effect.ensuring(back),
+            Effect.annotateLogs({ endpoint: text })
+          )
         }
       )
     )

@@ -1,15 +1,18 @@
 /**
- * The answer to a PING that asks for the status. A stranger may ask as often as it likes: a client gets an answer once a
- * second and a bare PONG otherwise, and what many ask at the same time is made once.
+ * The status of a node, for its application and for those who ask over the wire, by a PING. A stranger may ask as often
+ * as it likes: a client gets an answer once a second and a bare PONG otherwise, and what many ask at the same time is
+ * made once.
  *
  * @since 0.1.0
  */
 import * as Message from "../protocol/Message.ts"
 import * as NodeStatus from "../protocol/NodeStatus.ts"
+import type { Status } from "../services/Gossip.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import type { Clients } from "./Clients.ts"
 import type { Client, Joined, Served } from "./GossipLink.ts"
 import type { Journal } from "./Journal.ts"
+import type { Quota } from "./Quota.ts"
 
 /** Milliseconds between two answers to one client. */
 const perClient = 1000
@@ -23,6 +26,7 @@ const pong = Message.encode(Message.pong)
 interface Node {
   readonly startedAt: number | undefined
   readonly served: ReadonlyMap<string, Served>
+  readonly lost: ReadonlyMap<string, string>
   readonly joined: ReadonlyMap<string, Joined>
   readonly journal: Journal
 }
@@ -35,13 +39,31 @@ export class StatusReport {
   readonly #node: Node
   readonly #store: TupleStore["Service"]
   readonly #clients: Clients
+  readonly #quota: Quota
   #frame = pong
   #madeAt = Number.NEGATIVE_INFINITY
 
-  constructor(node: Node, store: TupleStore["Service"], clients: Clients) {
+  constructor(node: Node, store: TupleStore["Service"], clients: Clients, quota: Quota) {
     this.#node = node
     this.#store = store
     this.#clients = clients
+    this.#quota = quota
+  }
+
+  status(): Status {
+    const { joined, journal, lost, served } = this.#node
+    return {
+      tuples: this.#store.size(),
+      octets: this.#quota.octets,
+      listeners: Array.from(served.values(), ({ clients, endpoint }) => ({
+        endpoint,
+        peers: clients.size,
+        members: Array.from(clients.values()).filter(({ session }) => session._tag === "Connected").length
+      })),
+      lost: Array.from(lost, ([endpoint, error]) => ({ endpoint, error })),
+      remotes: Array.from(joined.values(), ({ endpoint, error, remote }) => ({ endpoint, state: remote._tag, error })),
+      counters: journal.snapshot()
+    }
   }
 
   /** The frame of the PONG. */
@@ -50,22 +72,23 @@ export class StatusReport {
     client.reportedAt = now
     if (now - this.#madeAt >= fresh) {
       this.#madeAt = now
-      this.#frame = Message.encode({ ...Message.pong, trailer: NodeStatus.encode(this.#status(now)) })
+      this.#frame = Message.encode({ ...Message.pong, trailer: NodeStatus.encode(this.#told(now)) })
     }
     return this.#frame
   }
 
-  #status(now: number): NodeStatus.NodeStatus {
-    const { joined, journal, served, startedAt } = this.#node
+  #told(now: number): NodeStatus.NodeStatus {
+    const { joined, journal, lost, served, startedAt } = this.#node
     const remotes = { Connected: 0, Joining: 0, Disconnected: 0 }
     for (const { remote } of joined.values()) remotes[remote._tag] += 1
     return {
       software: NodeStatus.software,
       version: NodeStatus.version,
       uptimeSeconds: startedAt === undefined ? 0 : Math.floor((now - startedAt) / 1000),
-      ready: startedAt !== undefined && remotes.Connected === joined.size,
+      ready: startedAt !== undefined && lost.size === 0 && remotes.Connected === joined.size,
       tuples: this.#store.size(),
       listeners: served.size,
+      lost: lost.size,
       ...this.#clients.counts,
       remotes,
       counters: { ...journal.snapshot() }

@@ -19,12 +19,14 @@ export interface NodeStatus {
   readonly version: string
   /** Since it was started. */
   readonly uptimeSeconds: number
-  /** It has done what its configuration says, is connected to all its remotes and has what they had to say. */
+  /** It does what its configuration says, is connected to all its remotes and has what they had to say. */
   readonly ready: boolean
   /** How many it holds. */
   readonly tuples: number
   /** How many endpoints it serves on, how many clients spoke there, and how many of them said HELLO. */
   readonly listeners: number
+  /** How many endpoints it serves on no longer, and tries to bind again. */
+  readonly lost: number
   readonly peers: number
   readonly members: number
   /** How many endpoints it connects to. */
@@ -93,10 +95,17 @@ export const decode = (trailer: Trailer.Trailer | Trailer.Broken | undefined): N
   const body = Trailer.find(trailer, Trailer.tags.status)
   const found = body === undefined ? undefined : parse(Octets.toText(body))
   if (!isRecord(found) || !isRecord(found["remotes"]) || !isRecord(found["counters"])) return undefined
-  const { counters, listeners, members, peers, ready, remotes, software, tuples, uptimeSeconds, version } = found
+  const { counters, listeners, lost, members, peers, ready, remotes, software, tuples, uptimeSeconds, version } = found
   const { Connected, Disconnected, Joining } = remotes
   if (!isName(software) || !isName(version) || typeof ready !== "boolean") return undefined
-  if (!isCount(uptimeSeconds) || !isCount(tuples) || !isCount(listeners) || !isCount(peers) || !isCount(members)) {
+  if (
+    !isCount(uptimeSeconds) ||
+    !isCount(tuples) ||
+    !isCount(listeners) ||
+    !isCount(lost) ||
+    !isCount(peers) ||
+    !isCount(members)
+  ) {
     return undefined
   }
   if (!isCount(Connected) || !isCount(Joining) || !isCount(Disconnected)) return undefined
@@ -107,6 +116,7 @@ export const decode = (trailer: Trailer.Trailer | Trailer.Broken | undefined): N
     ready,
     tuples,
     listeners,
+    lost,
     peers,
     members,
     remotes: { Connected, Joining, Disconnected },

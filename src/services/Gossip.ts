@@ -127,6 +127,8 @@ export interface Status {
   readonly octets: number
   /** Bound endpoints; `peers` have a connection and spoke, `members` of them said HELLO. */
   readonly listeners: ReadonlyArray<{ readonly endpoint: string; readonly peers: number; readonly members: number }>
+  /** Endpoints the node serves on no longer, and tries to bind again; `error` tells why it cannot. */
+  readonly lost: ReadonlyArray<{ readonly endpoint: string; readonly error: string }>
   /** Endpoints the node connects to; `error` tells why it is not connected. */
   readonly remotes: ReadonlyArray<{
     readonly endpoint: string

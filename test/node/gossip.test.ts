@@ -359,6 +359,7 @@ describe("status", () => {
         tuples: 2,
         octets: 4,
         listeners: [{ endpoint: "inproc://client", peers: 0, members: 0 }],
+        lost: [],
         remotes: [{ endpoint: "inproc://server", state: "Connected", error: undefined }],
         counters: { accepted: 2, duplicates: 1, ...none, ...malformed }
       })
@@ -367,6 +368,7 @@ describe("status", () => {
         tuples: 2,
         octets: 4,
         listeners: [{ endpoint: "inproc://server", peers: 1, members: 1 }],
+        lost: [],
         remotes: [],
         counters: { accepted: 2, duplicates: 0, ...none, ...malformed }
       })

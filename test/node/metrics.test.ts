@@ -56,6 +56,7 @@ describe("metrics", () => {
         zgossip_tuples: 3,
         zgossip_tuples_bytes: "theirs1ours1secret key1".length,
         zgossip_listeners: 1,
+        zgossip_listeners_lost: 0,
         zgossip_peers: 1,
         zgossip_members: 0,
         "zgossip_remotes{state=Connected}": 1,

@@ -70,6 +70,7 @@ describe("a PING that asks for the status", () => {
         ready: true,
         tuples: 2,
         listeners: 1,
+        lost: 0,
         peers: 2,
         members: 1,
         remotes: none,
@@ -128,28 +129,32 @@ describe("a PING that asks for the status", () => {
 })
 
 describe("a node that is starting", () => {
-  it.effect("has bound already, and is not ready until all of its configuration is done", () =>
-    Effect.gen(function* () {
-      const engine = new GossipEngine(yield* TupleStore, Settings.defaults)
-      const clients: Served["clients"] = new Map()
-      const no = () => {}
-      const served = {
-        endpoint: "inproc://here",
-        rules: { publish: undefined, read: undefined },
-        clients,
-        dumping: undefined,
-        arrived: no,
-        left: no
-      }
-      engine.serve(served)
-      const ask = (peer: string, now: number) => {
-        engine.receivePeers(served, [{ _tag: "Received", peer, frames: [ASK] }], now)
-        return statusOf(clients.get(peer)?.mailbox.outbox.take(10, 10_000) ?? [])
-      }
-      assert.deepInclude(ask("early", 5000), { ready: false, uptimeSeconds: 0 })
-      engine.startedAt = 6000
-      assert.deepInclude(ask("late", 9999), { ready: true, uptimeSeconds: 3 })
-    }).pipe(Effect.provide(MemoryTupleStore.layer))
+  it.effect(
+    "has bound already, and is not ready before all of its configuration is done, nor with a listener lost",
+    () =>
+      Effect.gen(function* () {
+        const engine = new GossipEngine(yield* TupleStore, Settings.defaults)
+        const clients: Served["clients"] = new Map()
+        const no = () => {}
+        const served = {
+          endpoint: "inproc://here",
+          rules: { publish: undefined, read: undefined },
+          clients,
+          dumping: undefined,
+          arrived: no,
+          left: no
+        }
+        engine.serve(served)
+        const ask = (peer: string, now: number) => {
+          engine.receivePeers(served, [{ _tag: "Received", peer, frames: [ASK] }], now)
+          return statusOf(clients.get(peer)?.mailbox.outbox.take(10, 10_000) ?? [])
+        }
+        assert.deepInclude(ask("early", 5000), { ready: false, uptimeSeconds: 0 })
+        engine.startedAt = 6000
+        assert.deepInclude(ask("late", 9999), { ready: true, lost: 0, uptimeSeconds: 3 })
+        engine.lost.set("inproc://there", "it is in use")
+        assert.deepInclude(ask("later", 20_000), { ready: false, lost: 1 })
+      }).pipe(Effect.provide(MemoryTupleStore.layer))
   )
 })
 

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Layer, Result, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Gossip from "../../src/Gossip.ts"
+import * as GossipHealth from "../../src/layers/GossipHealth.ts"
 import * as MemoryConfig from "../../src/layers/MemoryConfig.ts"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
@@ -238,6 +239,7 @@ describe("a listener that fails", () => {
           yield* client.gossip.publish(`client-${n}`, "1")
           yield* gossip.publish(`server-${n}`, "1")
           yield* pass(network, 5000)
+          assert.deepStrictEqual((yield* gossip.status).lost, [])
           assert.deepStrictEqual(at((yield* gossip.status).listeners, 0), {
             endpoint: "tcp://127.0.0.1:49152",
             peers: 1,
@@ -264,8 +266,16 @@ describe("a listener that fails", () => {
       yield* settle(network)
       yield* fail
       yield* pass(network, 5000)
-      assert.deepStrictEqual((yield* gossip.status).listeners, [])
+      const status = yield* gossip.status
+      assert.deepStrictEqual(status.listeners, [])
+      assert.deepStrictEqual(status.lost, [{ endpoint: "tcp://127.0.0.1:49152", error: "it is in use" }])
+      assert.deepStrictEqual(GossipHealth.ofStatus(status), {
+        live: true,
+        ready: false,
+        reasons: ["tcp://127.0.0.1:49152: no longer served on, it is in use"]
+      })
       yield* gossip.unbind("tcp://127.0.0.1:49152")
+      assert.deepStrictEqual((yield* gossip.status).lost, [])
       yield* gossip.stop
       assert.strictEqual((yield* network.status).listeners, 0)
     })

@@ -14,6 +14,7 @@ const status: NodeStatus.NodeStatus = {
   ready: false,
   tuples: 3,
   listeners: 1,
+  lost: 0,
   peers: 2,
   members: 1,
   remotes: { Connected: 1, Joining: 0, Disconnected: 2 },
