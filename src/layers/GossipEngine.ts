@@ -157,6 +157,11 @@ export class GossipEngine {
 
   // Time
 
+  /** The clock stood still for a while: the servers may have forgotten us. */
+  slept(): void {
+    for (const joined of this.joined.values()) this.#stepRemote(joined, { _tag: "Slept" })
+  }
+
   tick(now: number): void {
     for (const { clients } of this.served.values()) {
       for (const client of clients.values()) {

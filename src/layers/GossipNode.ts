@@ -10,6 +10,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -118,11 +119,21 @@ export const make = Effect.gen(function* () {
     settle: () => {}
   }
 
+  // A suspended machine stops the monotonic clock, and sets the time of day when it wakes: then that has gained on it.
+  // So it has where somebody set it; what that costs is one needless HELLO.
+  let ahead = Number.POSITIVE_INFINITY
+  const lookForSleep = (now: number, timeOfDay: number) => {
+    const gained = timeOfDay - now - ahead
+    ahead = timeOfDay - now
+    if (gained > engine.settings.remoteTimeout / 2) engine.slept()
+  }
+
   /** Works off what waited in the inbox: one Effect for a batch, none for a message. */
   const work = (inputs: ReadonlyArray<Input>) =>
     Effect.gen(function* () {
       const now = yield* NodeLinks.monotonicMillis
       engine.configure((yield* config.get).settings)
+      lookForSleep(now, yield* Clock.currentTimeMillis)
       for (const input of inputs) input.run(now)
       yield* Effect.catchCause(store.commit, (cause) => Effect.logError("the store could not commit", cause))
       engine.flush()

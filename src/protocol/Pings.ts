@@ -24,8 +24,12 @@ export interface Pings {
   readonly heardAt: number
   /** When the last silence ended: more than half the timeout without a word of the server. */
   readonly brokenAt: number
-  /** The server may have forgotten us. */
-  readonly doubted: boolean
+  /** From this moment on a HELLO is due, as the server may have forgotten us; infinity where nothing says so. */
+  readonly doubtedFrom: number
+  /** PONGs up to this number may be late for a reason, a dump; infinity while one is awaited. */
+  readonly excused: number
+  /** The PONG of this number is late, whatever our clock says: it stood still before the PING was sent. */
+  readonly slept: number
   /** When HELLO was last said out of doubt. */
   readonly doubtedAt: number
   /** When HELLO was last said because of INVALID. */
@@ -60,7 +64,9 @@ export const start = (now: number, pings: number, pingAt: number): Pings => ({
   answered: now,
   heardAt: now,
   brokenAt: now,
-  doubted: false,
+  doubtedFrom: Number.POSITIVE_INFINITY,
+  excused: Number.POSITIVE_INFINITY,
+  slept: 0,
   doubtedAt: Number.NEGATIVE_INFINITY,
   refusedAt: Number.NEGATIVE_INFINITY
 })
@@ -88,8 +94,36 @@ export const heard = (link: Pings, now: number, timeout: number): Pings => {
 }
 
 /**
- * A PONG: was its PING heard in time after the one before it, as far as we can know? One that nobody asked for says
- * nothing: it must not vouch for a PING that is still to come.
+ * The clock that times this link stood still for a while, as that of a machine does that is suspended. What is heard
+ * before the next PING is answered may be older.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const slept = (link: Pings): Pings => ({ ...link, slept: link.pings + 1 })
+
+/**
+ * The dump has ended: the PINGs sent meanwhile were answered behind it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const excuse = (link: Pings): Pings => ({ ...link, excused: link.pings })
+
+/**
+ * A tuple from the server: had it forgotten us when it answered the last PING, it would not have sent it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const trust = (link: Pings): Pings =>
+  link.doubtedFrom === Number.POSITIVE_INFINITY ? link : { ...link, doubtedFrom: Number.POSITIVE_INFINITY }
+
+/**
+ * A PONG: was its PING heard in time after the one before it, as far as we can know? After a silence we act on it with
+ * the next PONG. Where there was none, either our PINGs were held up while the server still talked, or the PONG waited
+ * behind what it said: then we see for one timeout more whether it goes on. A PONG that nobody asked for says nothing:
+ * it must not vouch for a PING that is still to come.
  *
  * @since 0.1.0
  * @category combinators
@@ -98,12 +132,19 @@ export const answer = (link: Pings, now: number, timeout: number): Pings => {
   if (link.pongs === link.pings) return link
   const pongs = link.pongs + 1
   const [first, ...rest] = link.open
-  const late = now - link.answered > timeout && link.brokenAt > link.answered
+  const late = now - link.answered > timeout
+  const silent = link.brokenAt > link.answered
+  const doubtedFrom =
+    pongs === link.slept || (late && silent)
+      ? now
+      : late && pongs > link.excused
+        ? now + timeout
+        : Number.POSITIVE_INFINITY
   return {
     ...link,
     pongs,
     open: first?.pong === pongs ? rest : link.open,
     answered: first?.pong === pongs ? Math.max(first.at, link.answered) : link.answered,
-    doubted: link.doubted || late
+    doubtedFrom: Math.min(link.doubtedFrom, doubtedFrom)
   }
 }

@@ -18,6 +18,7 @@
  *                                           the dump is complete, and PING
  *     Joining,       a new tuple            Tell, once Replay has begun                same
  *     Connected      time for it            PING                                       same
+ *                    slept                  -: the next PONG is in doubt               same
  *                    PING HELLO malformed   -                                          same
  *
  * A server answers each PING with one PONG, and in order. So the n-th PONG says that everything before the n-th PING
@@ -32,8 +33,9 @@
  * Doubt: a server forgets a client that it does not hear for its timeout, tells nobody, and goes on answering PING. So
  * where one PING was answered longer than that after the one before it was sent (the network, the server or this process
  * was held up), only a PUBLISH that follows proves that we were not forgotten. Else there is one sure way back, HELLO. If
- * it is refused, we were not forgotten, and are now; the next one is not refused. A PONG that is late because of what
- * the server said before it, as at the end of a long dump, casts no doubt: there was no silence.
+ * it is refused, we were not forgotten, and are now; the next one is not refused. A PONG that is late without a silence
+ * may have waited behind tuples; so we wait as well, and where it waited behind a dump there is no doubt. A machine that
+ * slept learns it from another clock than ours; then the first PING after it casts doubt.
  *
  * @since 0.1.0
  */
@@ -111,6 +113,8 @@ export type Input =
     }
   /** A tuple was accepted from elsewhere. */
   | { readonly _tag: "Accepted" }
+  /** The clock that `now` comes from stood still: more time went by than it says. */
+  | { readonly _tag: "Slept" }
   /**
    * The time may have come for something. `idle`: nothing waits to be sent. `late`: so many tuples wait behind what is
    * sent now.
@@ -183,6 +187,8 @@ export const step = (state: State, input: Input, timing: Timing): Step => {
   switch (input._tag) {
     case "Accepted":
       return { state, actions: state._tag === "Joining" && state.replay === undefined ? none : tell }
+    case "Slept":
+      return stay({ ...state, link: Pings.slept(state.link) })
     case "Tick":
       return tick(state, input, timing)
     case "Received": {
@@ -252,8 +258,9 @@ const rejoin = (state: Live, attempt: number, certain: boolean, { now, sequence 
         pings: link.pings + (certain ? 3 : 2),
         pingAt: now + timing.pingInterval,
         answered: now,
-        doubted: false,
-        doubtedAt: link.doubted ? now : link.doubtedAt
+        excused: Number.POSITIVE_INFINITY,
+        doubtedFrom: Number.POSITIVE_INFINITY,
+        doubtedAt: Number.isFinite(link.doubtedFrom) ? now : link.doubtedAt
       },
       attempt,
       refused: false,
@@ -270,7 +277,8 @@ const rejoin = (state: Live, attempt: number, certain: boolean, { now, sequence 
 
 /** The dump is complete, or there will be none. */
 const joined = (state: Joining, { now, sequence }: Moment): Step => {
-  const { answers, dumped, link, replay, synced } = state
+  const { answers, dumped, replay, synced } = state
+  const link = Pings.excuse(state.link)
   const lost: Action = { _tag: "ReplayLost", synced, upTo: replay?.sequence ?? sequence, dumped }
   if (replay !== undefined) {
     return { state: { _tag: "Connected", synced, answers, link, fence: replay }, actions: [lost] }
@@ -287,11 +295,8 @@ const publish = (state: Live, tuple: Tuple): Step => {
     state.dumped.add(tuple.keyOctets)
     return { state, actions: [{ _tag: "Accept", tuple, synced: state.synced }] }
   }
-  const { link } = state
-  return {
-    state: link.doubted ? { ...state, link: { ...link, doubted: false } } : state,
-    actions: [{ _tag: "Accept", tuple }]
-  }
+  const link = Pings.trust(state.link)
+  return { state: link === state.link ? state : { ...state, link }, actions: [{ _tag: "Accept", tuple }] }
 }
 
 const pong = (live: Live, moment: Moment, timing: Timing): Step => {
@@ -300,7 +305,7 @@ const pong = (live: Live, moment: Moment, timing: Timing): Step => {
     const state: Joining = { ...live, answers: true, link }
     return link.pongs >= state.dumpPong && !state.refused ? joined(state, moment) : stay(state)
   }
-  if (live.link.doubted && moment.now - link.doubtedAt > spacing * timing.timeout) {
+  if (live.link.doubtedFrom <= moment.now && moment.now - link.doubtedAt > spacing * timing.timeout) {
     return rejoin({ ...live, link }, 1, false, moment, timing)
   }
   const { fence } = live

@@ -30,6 +30,7 @@ class Link {
     this.#timing = of
   }
 
+  sleeps = (): string => this.#step({ _tag: "Slept" })
   up = (): string => this.#step({ _tag: "Up", now: this.now, sequence: this.sequence })
   down = (): string => this.#step({ _tag: "Down" })
   tells = (): string => this.#step({ _tag: "Accepted" })
@@ -146,11 +147,13 @@ const helloSynced = "Forget HELLO PING News(5-5) PING"
 const helloRepair = "Forget PING HELLO PING News(5-5) PING"
 const helloDoubt = "Forget PING HELLO PING"
 
-type Input = keyof typeof messages | "up" | "down" | "new tuple" | "tick" | "tick, early"
+type Input = keyof typeof messages | "slept" | "up" | "down" | "new tuple" | "tick" | "tick, early"
 type Row = readonly [state: keyof typeof into, input: Input, does: string, next: Remote.State["_tag"]]
 
 const give = (link: Link, input: Input): string => {
   switch (input) {
+    case "slept":
+      return link.sleeps()
     case "up":
       return link.up()
     case "down":
@@ -178,6 +181,7 @@ describe("every state and every input", () => {
     ["Disconnected", "HELLO", "-", "Disconnected"],
     ["Disconnected", "PING", "-", "Disconnected"],
     ["Disconnected", "malformed", "-", "Disconnected"],
+    ["Disconnected", "slept", "-", "Disconnected"],
 
     ["Joining", "up", hello, "Joining"],
     ["Joining", "down", "-", "Disconnected"],
@@ -190,6 +194,7 @@ describe("every state and every input", () => {
     ["Joining", "HELLO", "-", "Joining"],
     ["Joining", "PING", "-", "Joining"],
     ["Joining", "malformed", "-", "Joining"],
+    ["Joining", "slept", "-", "Joining"],
 
     ["Rejoining", "PUBLISH k=v", "Accept(k, synced 5)", "Joining"],
     ["Rejoining", "PONG", "Lost(5-5 except [])", "Connected"],
@@ -229,6 +234,7 @@ describe("every state and every input", () => {
     ["Connected", "HELLO", "-", "Connected"],
     ["Connected", "PING", "-", "Connected"],
     ["Connected", "malformed", "-", "Connected"],
+    ["Connected", "slept", "-", "Connected"],
 
     ["Synced", "up", helloSynced, "Joining"],
     ["Synced", "INVALID", helloRepair, "Joining"]
@@ -248,7 +254,7 @@ describe("PONG", () => {
     if (link.state._tag === "Connected") {
       assert.strictEqual(link.state.link.pongs, link.state.link.pings)
       assert.deepStrictEqual(link.state.link.open, [])
-      assert.isFalse(link.state.link.doubted)
+      assert.strictEqual(link.state.link.doubtedFrom, Number.POSITIVE_INFINITY)
     }
   })
 })
@@ -470,7 +476,7 @@ describe("doubt: the server may have forgotten us", () => {
   const settled = () => into.Synced().live(10_000)
   /** The next PONG is not late. */
   const next = (link: Link): string => {
-    link.wait((Remote.deadline(link.state) ?? 0) - link.now).ticks()
+    link.wait(Math.max(0, (Remote.deadline(link.state) ?? 0) - link.now)).ticks()
     return link.hears("PONG")
   }
 
@@ -505,16 +511,47 @@ describe("doubt: the server may have forgotten us", () => {
     }
   })
 
-  it("a busy server: PONGs that wait behind thousands of tuples cast none", () => {
+  it.each([
+    ["goes on", 1, 0],
+    ["ends", 0, 1]
+  ])("a busy server, whose PONGs wait behind its tuples: where that %s, HELLO %s times less, %s", (_, more, hellos) => {
     const link = settled()
-    for (let n = 1; n <= 5000; n++) {
+    const busy = (n: number) => {
       assert.strictEqual(link.wait(10).hears("PUBLISH k=v"), "Accept(k)")
       if (n % 25 === 0) assert.strictEqual(link.ticks(), "PING")
     }
+    for (let n = 1; n <= 5000; n++) busy(n)
     for (let pong = 0; pong < 200; pong++) assert.strictEqual(link.hears("PONG"), "-")
-    assert.strictEqual(next(link), "-")
-    assert.strictEqual(link.state._tag, "Connected")
+    const answers = Array.from({ length: 8 }, () => {
+      if (more > 0) link.hears("PUBLISH k=v")
+      return next(link)
+    })
+    assert.deepStrictEqual(answers.slice(0, 3), ["-", "-", "-"], "for a timeout it is waited for")
+    assert.strictEqual(answers.filter((does) => does === helloDoubt).length, hellos)
   })
+
+  it.each([
+    [1000, 0],
+    [1010, 1],
+    [1400, 1]
+  ])(
+    "our PINGs are held up for %s ms while its tuples keep coming until it forgets us: HELLO %s times",
+    (held, hellos) => {
+      const link = settled()
+      // The last one that was in time was sent and answered at 0.
+      let pings = 0
+      const since = link.now
+      while (link.now < since + held) {
+        if ((Remote.deadline(link.state) ?? 0) <= link.wait(10).now) {
+          assert.strictEqual(link.ticks(), "PING")
+          pings += 1
+        } else if (link.now < since + 1000) assert.strictEqual(link.hears("PUBLISH k=v"), "Accept(k)")
+      }
+      const answers = Array.from({ length: pings }, () => link.hears("PONG"))
+      for (let n = 0; n < 8; n++) answers.push(next(link))
+      assert.strictEqual(answers.filter((does) => does === helloDoubt).length, hellos)
+    }
+  )
 
   it("nor does a dump that takes longer than the timeout, or each would bring the next", () => {
     const link = into.Joining()
@@ -529,15 +566,17 @@ describe("doubt: the server may have forgotten us", () => {
   })
 
   it.each([
-    [1500, timing],
-    [5000, { pingInterval: 5000, timeout: 1000 }]
-  ])("costs a dump once in ten timeouts at most: a PONG each %s ms", (gap, timing) => {
+    [1500, timing, false],
+    [5000, { pingInterval: 5000, timeout: 1000 }, false],
+    [250, timing, true]
+  ])("costs a dump once in ten timeouts at most: a PONG each %s ms", (gap, timing, sleeps) => {
     const link = Object.assign(new Link(timing), { sequence: 5 })
     link.up()
     link.hears("PONG")
     link.hears("PONG")
     const hellos: Array<number> = []
-    for (let n = 0; n < 60; n++) {
+    for (let n = 0; n < (sleeps ? 360 : 60); n++) {
+      if (sleeps) link.sleeps()
       link.wait(gap).ticks()
       if (!link.hears("PONG").includes("HELLO")) continue
       hellos.push(link.now)
@@ -547,6 +586,34 @@ describe("doubt: the server may have forgotten us", () => {
     const gaps = hellos.slice(1).map((at, index) => at - (hellos[index] ?? 0))
     assert.isAtLeast(hellos.length, 5)
     assert.isAbove(Math.min(...gaps), 10 * timing.timeout)
+  })
+
+  it("a machine that slept: the first PING after it is in doubt, whatever was said before", () => {
+    const link = settled()
+    link.wait(250).ticks()
+    assert.strictEqual(link.sleeps(), "-")
+    // Both were on their way before.
+    assert.strictEqual(link.hears("PONG"), "-")
+    assert.strictEqual(link.hears("PUBLISH k=v"), "Accept(k)")
+    assert.strictEqual(next(link), "-")
+    assert.strictEqual(next(link), helloDoubt)
+  })
+
+  it("a machine that slept, or the time of day was set: a tuple behind the PONG clears it", () => {
+    const link = settled()
+    link.sleeps()
+    assert.strictEqual(next(link), "-")
+    link.hears("PUBLISH k=v")
+    for (let pong = 0; pong < 50; pong++) assert.strictEqual(next(link), "-")
+  })
+
+  it("a machine that slept while it joined", () => {
+    const link = into.Joining()
+    link.sleeps()
+    assert.strictEqual(link.hears("PONG"), "Lost(0-5 except [])")
+    assert.strictEqual(link.hears("PONG"), "-")
+    assert.strictEqual(next(link), "-")
+    assert.strictEqual(next(link), helloDoubt)
   })
 
   it("is kept until it may be acted on", () => {
@@ -582,7 +649,20 @@ describe("doubt: the server may have forgotten us", () => {
 const inputs = Arbitrary.array(
   Arbitrary.all([
     arbitrary.oneOf(
-      ...["up", "up", "down", "tick", "tick", "publish", "publish", "late", "busy", "PUBLISH k=v", "PUBLISH l=v"],
+      ...[
+        "up",
+        "up",
+        "down",
+        "slept",
+        "tick",
+        "tick",
+        "publish",
+        "publish",
+        "late",
+        "busy",
+        "PUBLISH k=v",
+        "PUBLISH l=v"
+      ],
       ...["PONG", "PONG", "PONG", "INVALID", "HELLO", "PING", "malformed"]
     ),
     arbitrary.oneOf("0", "10", "250", "1000", "1001", "20000")
@@ -611,6 +691,9 @@ it.prop(
         case "down":
           assert.strictEqual(link.down(), "-")
           up = false
+          break
+        case "slept":
+          assert.strictEqual(link.sleeps(), "-")
           break
         case "tick":
           does = link.ticks()

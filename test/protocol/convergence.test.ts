@@ -163,6 +163,22 @@ describe("found by schedules like those below", () => {
     agree(world)
   })
 
+  it.each([1000, 1050, 1200, 1500])("our way there stalls for %s ms while we are told things: not deaf", (time) => {
+    const world = connected()
+    world.live(3000)
+    for (let n = 0; n < time; n += 50) {
+      world.now += 50
+      world.tick()
+      world.send(100)
+      world.serve(`s1-${n}`)
+      world.hear(100)
+    }
+    world.serve("s2")
+    world.live(20_000)
+    agree(world)
+    assert.isAtMost(world.server.hellos, 2)
+  })
+
   it.each([0, 1000])("a dump that takes longer than the timeout (%s ms) comes once", (timeout) => {
     const world = new LinkWorld({ timeout })
     for (let n = 0; n < 400; n++) world.serve(`s${n}`)
