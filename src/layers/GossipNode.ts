@@ -111,21 +111,22 @@ export const make = Effect.gen(function* () {
     const tick = Effect.andThen(Effect.sleep(Math.max(0, Math.ceil(due - now))), Queue.offer(inbox, ticking))
     return Effect.asVoid(FiberHandle.run(timer, Effect.asVoid(tick)))
   }
+  // A suspended machine stops the monotonic clock, and sets the time of day when it wakes: then that has gained on it
+  // since the last tick. So it has where somebody set it; what that costs is one needless HELLO.
+  const clock = yield* Clock.Clock
+  let ahead = Number.POSITIVE_INFINITY
+  const hasSlept = (now: number): boolean => {
+    const before = ahead
+    ahead = clock.currentTimeMillisUnsafe() - now
+    return ahead - before > engine.settings.remoteTimeout / 2
+  }
   const ticking: Input = {
     run: (now) => {
       armed = Number.POSITIVE_INFINITY
+      if (hasSlept(now)) engine.slept()
       engine.tick(now)
     },
     settle: () => {}
-  }
-
-  // A suspended machine stops the monotonic clock, and sets the time of day when it wakes: then that has gained on it.
-  // So it has where somebody set it; what that costs is one needless HELLO.
-  let ahead = Number.POSITIVE_INFINITY
-  const lookForSleep = (now: number, timeOfDay: number) => {
-    const gained = timeOfDay - now - ahead
-    ahead = timeOfDay - now
-    if (gained > engine.settings.remoteTimeout / 2) engine.slept()
   }
 
   /** Works off what waited in the inbox: one Effect for a batch, none for a message. */
@@ -133,7 +134,6 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const now = yield* NodeLinks.monotonicMillis
       engine.configure((yield* config.get).settings)
-      lookForSleep(now, yield* Clock.currentTimeMillis)
       for (const input of inputs) input.run(now)
       yield* Effect.catchCause(store.commit, (cause) => Effect.logError("the store could not commit", cause))
       engine.flush()
