@@ -7,12 +7,13 @@
  * @since 0.1.0
  */
 import { lookup } from "node:dns/promises"
-import { closeSync, lstatSync, openSync, unlinkSync } from "node:fs"
+import { lstatSync, unlinkSync } from "node:fs"
 import { connect, isIP } from "node:net"
-import { devNull, networkInterfaces } from "node:os"
+import { networkInterfaces } from "node:os"
 import { resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import type { TransportError } from "../services/Transport.ts"
+import * as Descriptors from "./Descriptors.ts"
 import { codeOf, failure, fromCause } from "./ZmqError.ts"
 
 /**
@@ -91,14 +92,7 @@ const resolveHost = (
  */
 export const checkDescriptors = (endpoint: string): Effect.Effect<void, TransportError> =>
   Effect.try({
-    try: () => {
-      const spare: Array<number> = []
-      try {
-        while (spare.length < sparesOfBind) spare.push(openSync(devNull, "r"))
-      } finally {
-        for (const descriptor of spare) closeSync(descriptor)
-      }
-    },
+    try: () => Descriptors.probe(sparesOfBind),
     catch: (cause) => fromCause("bind", endpoint, cause)
   })
 

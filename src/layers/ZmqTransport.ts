@@ -6,14 +6,17 @@
  * - `ZmqConnection` connects once and never again
  * - `ZmqSocket` creates, sends and closes with the habits that sockets of this package need; `ZmqReader` reads in batches
  * - `ZmqAddress` knows names, interfaces and socket files; `ZmqError` what errors mean
+ * - `Descriptors` says when none is left
  *
  * Run it on the main thread: a worker thread that ends with an open socket aborts the process.
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { context } from "zeromq"
 import { Transport } from "../services/Transport.ts"
+import * as Descriptors from "./Descriptors.ts"
 import { bind } from "./ZmqListener.ts"
 import { connect } from "./ZmqConnection.ts"
 
@@ -27,7 +30,11 @@ const maxSockets = 65_535
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Transport> = Layer.sync(Transport, () => {
-  context.maxSockets = maxSockets
-  return { bind, connect }
-})
+export const layer: Layer.Layer<Transport> = Layer.effect(
+  Transport,
+  Effect.gen(function* () {
+    context.maxSockets = maxSockets
+    yield* Effect.forkScoped(Descriptors.watch)
+    return { bind, connect }
+  })
+)
