@@ -121,7 +121,10 @@ describeCzmq("certificates", () => {
           })
         const friend = yield* enter(ours.path)
         yield* eventually(lines, (lines) => lines.some((line) => line.startsWith("AAA00201016100")), 10_000)
-        assert.strictEqual((yield* friend.gossip.status).remotes[0]?.state, "Connected")
+        yield* eventually(
+          Effect.map(friend.gossip.status, ({ remotes }) => remotes[0]?.state),
+          (state) => state === "Connected"
+        )
         const stranger = yield* enter(other.path)
         yield* eventually(error(stranger.gossip), (error) => /does not admit us.*public key/.test(error), 10_000)
       }),
