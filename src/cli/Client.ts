@@ -16,6 +16,7 @@ import * as Message from "../protocol/Message.ts"
 import * as NodeStatus from "../protocol/NodeStatus.ts"
 import type * as Octets from "../protocol/Octets.ts"
 import { variable } from "../protocol/Settings.ts"
+import * as Refusals from "../protocol/Refusals.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import type { Connection, Credentials, TransportError } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
@@ -33,8 +34,8 @@ export interface Client {
   readonly endpoint: string
   /** HELLO, PING, until PONG: all tuples of the node, or what `keep` keeps of them, in the order in which it tells them. */
   readonly select: (keep: (tuple: Tuple) => Tuple | undefined) => Effect.Effect<Tuples, Trouble>
-  /** HELLO, PUBLISH, PING, until PONG: the node has taken them all. */
-  readonly publish: (tuples: ReadonlyArray<Tuple>) => Effect.Effect<void, Trouble>
+  /** HELLO, PUBLISH, PING, until PONG: the node has taken them all, or says why not, if it is of this make. */
+  readonly publish: (tuples: ReadonlyArray<Tuple>) => Effect.Effect<void, Failure>
   /** PING, until PONG. */
   readonly ping: Effect.Effect<void, Trouble>
   /** PING, until PONG: what the node tells of itself; CZMQ and older nodes tell nothing. */
@@ -239,6 +240,14 @@ const reach = (
     )
   )
 
+/** Why tuples were not taken, and what to do. */
+const why: Readonly<Record<Refusals.Reason, string>> = {
+  rule: "its clients may not set such keys, ask its operator for an endpoint where they may",
+  value: "the value is longer than it takes, see limits/value-octets there",
+  tuples: "it holds as many as it may, see limits/tuples there",
+  octets: "it holds as many octets as it may, see limits/octets there"
+}
+
 const noNode = (endpoint: string, detail: string): Trouble =>
   new Trouble("protocol", `not a zgossip node: ${detail}`, `${endpoint} is not a zgossip node: ${detail}`)
 
@@ -311,6 +320,11 @@ const make = (connection: Connection): Client => {
       return Effect.as(converse(say([Message.hello]), hear), tuples)
     })
 
+  const notTaken = (count: number, of: number, refusals: Refusals.Refusals): Failure => {
+    const whys = Object.keys(refusals).map((reason) => why[reason as Refusals.Reason])
+    return usage(`${endpoint} did not take ${count} of ${of} tuple${of === 1 ? "" : "s"}: ${whys.join(", ")}`)
+  }
+
   const tooMuch = (size: number): Trouble => {
     const detail = `told ${size} tuples, more than ${mostOctets / 2 ** 20} MiB, and came to no end`
     return new Trouble("protocol", detail, `${endpoint} ${detail}`)
@@ -328,7 +342,13 @@ const make = (connection: Connection): Client => {
           sent += chunk.length
         }
       })
-      return Effect.asVoid(converse(speech, ({ _tag }) => (_tag === "Invalid" ? refused("the tuples") : undefined)))
+      const hear = ({ _tag }: Message.Message) => (_tag === "Invalid" ? refused("the tuples") : undefined)
+      // A node that does not know the question takes what it can, and says nothing of the rest.
+      return Effect.flatMap(converse(speech, hear, { ...Message.ping, trailer: Refusals.request }), ({ trailer }) => {
+        const refusals = Refusals.decode(trailer) ?? {}
+        const count = Refusals.total(refusals)
+        return count === 0 ? Effect.void : Effect.fail(notTaken(count, tuples.length, refusals))
+      })
     },
     // Not a member, a guest may be told INVALID by CZMQ when a tuple comes by.
     ping: Effect.asVoid(converse(Effect.void, hearNothing)),

@@ -25,10 +25,12 @@ import { tupleLine } from "./Text.ts"
 /** Says in a line each what strangers can do at which endpoints. */
 const warnIfOpen = Effect.gen(function* () {
   const configuration = yield* Effect.flatMap(GossipConfig, ({ get }) => get)
-  const listeners = configuration.bind.filter(isOpen).map((endpoint) => {
-    const security = securityOf(configuration, "bind", endpoint)
-    return { endpoint, mechanism: serverMechanism(security), security }
-  })
+  const listeners = configuration.bind
+    .map((endpoint, index) => {
+      const security = securityOf(configuration, configuration.security.bind[index])
+      return { endpoint, mechanism: serverMechanism(security), security }
+    })
+    .filter(({ endpoint }) => isOpen(endpoint))
   const warn = (found: typeof listeners, what: (endpoints: string) => string) =>
     found.length === 0 ? Effect.void : Effect.logWarning(what(found.map(({ endpoint }) => endpoint).join(", ")))
   yield* warn(

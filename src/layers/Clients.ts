@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type { Reason } from "../protocol/Refusals.ts"
 import * as Session from "../protocol/Session.ts"
 import type { Settings } from "../protocol/Settings.ts"
 import type { Peer } from "../services/Transport.ts"
@@ -55,6 +56,7 @@ export class Clients {
       spoke: 0,
       second: 0,
       reportedAt: Number.NEGATIVE_INFINITY,
+      refusals: undefined,
       session: Session.start,
       mailbox: Mailbox.ofFrames(this.#store, Mailbox.limits(settings))
     }
@@ -80,6 +82,11 @@ export class Clients {
   /** The listener is gone, and its clients with it. */
   leaveAll(served: Served): void {
     for (const peer of Array.from(served.clients.keys())) this.leave(served, peer)
+  }
+
+  /** A tuple of it was not taken. */
+  refuse(client: Client, reason: Reason): void {
+    client.refusals = { ...client.refusals, [reason]: (client.refusals?.[reason] ?? 0) + 1 }
   }
 
   /** It has become a member, or is none any more. */

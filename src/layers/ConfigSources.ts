@@ -142,7 +142,7 @@ const readValue = ({ place, provider, where }: Source, path: string) =>
 
 const readSecurity = Effect.fnUntraced(function* (
   { where }: Source,
-  items: ReturnType<typeof Configurations.endpointSecurity>[number]
+  items: ReturnType<typeof Configurations.endpointSecurity>[number] = new Map()
 ) {
   const security: Record<string, string> = {}
   for (const [{ field, path, type }, { line, value = "" }] of items) {
@@ -198,7 +198,7 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
 
   const endpointsOf = Effect.fnUntraced(function* (name: keyof typeof Configurations.lists) {
     const found = yield* first((source) => readList(source, name))
-    if (found === undefined) return { endpoints: [], security: new Map<string, Security.Security>() }
+    if (found === undefined) return { endpoints: [], security: [] }
     for (const [index, text] of found.value.entries()) {
       const parsed = Configurations.lists[name].parse(text)
       // What the program gives is checked as it is bound or connected to, with an error of its own.
@@ -208,11 +208,8 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
     }
     note(found.source, name)
     noteEach(found.source, name, found.value)
-    const security = new Map<string, Security.Security>()
-    for (const [index, items] of found.source.security(name).entries()) {
-      const text = found.value[index] ?? ""
-      if (items.size > 0) security.set(Endpoint.normal(text), yield* readSecurity(found.source, items))
-    }
+    const items = found.source.security(name)
+    const security = yield* Effect.forEach(found.value, (_, index) => readSecurity(found.source, items[index]))
     return { endpoints: found.value, security }
   })
   const bind = yield* endpointsOf("bind")

@@ -23,7 +23,7 @@ export interface LinksNode extends Pick<Gossip["Service"], "unbind" | "disconnec
   /** By its resolved endpoint. */
   readonly isBound: (endpoint: string) => boolean
   /** Whether it was not connected to before. */
-  readonly connect: (endpoint: string) => Effect.Effect<boolean, GossipError>
+  readonly connect: (endpoint: Configurations.EndpointInput) => Effect.Effect<boolean, GossipError>
   /** What PORT says. */
   readonly port: Effect.Effect<number, GossipError>
   readonly setPort: (port: number) => Effect.Effect<void, GossipError>
@@ -70,12 +70,12 @@ export const make = (node: LinksNode): ConfiguredLinks => {
     Effect.forEach(endpoints, ([, { resolved }]) => Effect.ignore(node.unbind(resolved)), { discard: true })
 
   const listen = Effect.fnUntraced(function* (configuration: Endpoints) {
-    const wanted = new Set(numbered(configuration))
+    const wanted = numbered(configuration)
     const gone = Array.from(bound).filter(([asked]) => !wanted.has(asked))
     // What was bound by hand is there already, and stays whoever else wants it.
     const ours = new Set(Array.from(bound.values(), ({ resolved }) => resolved))
     const byHand = (endpoint: string) => node.isBound(endpoint) && !ours.has(endpoint)
-    const fresh = Array.from(wanted).filter((asked) => !bound.has(asked) && !byHand(endpointOf(asked)))
+    const fresh = Array.from(wanted.keys()).filter((asked) => !bound.has(asked) && !byHand(endpointOf(asked)))
     const made: Array<readonly [asked: Asked, bound: Bound]> = []
     const left: Array<readonly [asked: Asked, bound: Bound]> = []
     const port = yield* node.port
@@ -85,7 +85,7 @@ export const make = (node: LinksNode): ConfiguredLinks => {
       gone.filter((it) => !left.includes(it) && mayCollide(it[1].resolved, endpointOf(asked)))
     const bind = (asked: Asked) => {
       // As it is now, so that it stays the same where it has to be bound again.
-      const security = Security.whole(Configurations.securityOf(configuration, "bind", endpointOf(asked)))
+      const security = Security.whole(wanted.get(asked) ?? {})
       return Effect.map(
         node.bind({ endpoint: endpointOf(asked), ...security }),
         (resolved) => void made.push([asked, { resolved, security }])
@@ -125,15 +125,18 @@ export const make = (node: LinksNode): ConfiguredLinks => {
 
   const join = Effect.fnUntraced(function* (configuration: Endpoints) {
     const wanted = new Map(
-      configuration.connect.map((text) => [Endpoint.normal(text), securityIn(configuration, "connect", text)])
+      configuration.connect.map((text, index) => {
+        const own = configuration.security.connect[index]
+        return [Endpoint.normal(text), { own, security: fingerprint(configuration, own) }] as const
+      })
     )
     for (const [endpoint, security] of Array.from(connected)) {
-      if (wanted.get(endpoint) === security) continue
+      if (wanted.get(endpoint)?.security === security) continue
       yield* Effect.ignore(node.disconnect(endpoint))
       connected.delete(endpoint)
     }
-    for (const [endpoint, security] of wanted) {
-      if (!connected.has(endpoint) && (yield* node.connect(endpoint))) connected.set(endpoint, security)
+    for (const [endpoint, { own, security }] of wanted) {
+      if (!connected.has(endpoint) && (yield* node.connect({ endpoint, ...own }))) connected.set(endpoint, security)
     }
   })
 
@@ -155,17 +158,22 @@ const parse = (text: string): Endpoint.Endpoint | undefined => {
   return Result.isSuccess(endpoint) ? endpoint.success : undefined
 }
 
-const securityIn = (configuration: Endpoints, list: "bind" | "connect", endpoint: string): string =>
-  encodeURIComponent(Security.fingerprint(Configurations.securityOf(configuration, list, endpoint)))
+const fingerprint = (configuration: Endpoints, own: Security.Security | undefined): string =>
+  encodeURIComponent(Security.fingerprint(Configurations.securityOf(configuration, own)))
 
-const numbered = (configuration: Endpoints): ReadonlyArray<Asked> => {
+/** What is asked for, and the whole security of each. */
+const numbered = (configuration: Endpoints): ReadonlyMap<Asked, Security.Security> => {
   const counts = new Map<string, number>()
-  return configuration.bind.map((text): Asked => {
-    const endpoint = Endpoint.normal(text)
-    const count = counts.get(endpoint) ?? 0
-    counts.set(endpoint, count + 1)
-    return `${count} ${securityIn(configuration, "bind", text)} ${endpoint}`
-  })
+  return new Map(
+    configuration.bind.map((text, index) => {
+      const endpoint = Endpoint.normal(text)
+      const own = configuration.security.bind[index]
+      const id = `${fingerprint(configuration, own)} ${endpoint}`
+      const count = counts.get(id) ?? 0
+      counts.set(id, count + 1)
+      return [`${count} ${id}` as Asked, Configurations.securityOf(configuration, own)]
+    })
+  )
 }
 
 const endpointOf = (asked: Asked): string => asked.slice(asked.indexOf(" ", asked.indexOf(" ") + 1) + 1)

@@ -7,6 +7,7 @@
  */
 import type { Reply } from "../protocol/Command.ts"
 import * as Message from "../protocol/Message.ts"
+import * as Refusals from "../protocol/Refusals.ts"
 import * as Remote from "../protocol/Remote.ts"
 import * as Security from "../protocol/Security.ts"
 import * as Session from "../protocol/Session.ts"
@@ -209,16 +210,20 @@ export class GossipEngine {
     if (before._tag !== state._tag) this.#clients.changed(client)
     for (const action of actions) {
       switch (action._tag) {
-        case "Accept":
-          if (Security.allows(client.served.rules.publish, action.tuple.keyOctets)) this.#accept(action.tuple, client)
-          else this.journal.refuse("rule", () => `${client.name} may not set the key of a tuple`, client)
+        case "Accept": {
+          const refusal = this.#mayPublish(client, action.tuple) ? this.#accept(action.tuple, client) : "rule"
+          if (refusal !== undefined) this.#clients.refuse(client, refusal)
           break
+        }
         case "Send":
           if (action.message._tag === "Invalid") this.journal.counters.invalidSent += 1
           this.#send(client, action.message)
           break
         case "Report":
           this.#push(client, this.#report.answer(client, action.now))
+          break
+        case "Confess":
+          this.#send(client, { ...Message.pong, trailer: Refusals.encode(client.refusals ?? {}) })
           break
         case "Dump":
           // What waits is in the dump too; a peer that says HELLO again and again has at most so many dumps waiting.
@@ -269,6 +274,12 @@ export class GossipEngine {
           break // by #accept
       }
     }
+  }
+
+  #mayPublish(client: Client, tuple: Tuple): boolean {
+    if (Security.allows(client.served.rules.publish, tuple.keyOctets)) return true
+    this.journal.refuse("rule", () => `${client.name} may not set the key of a tuple`, client)
+    return false
   }
 
   /** Merges a tuple, and tells everybody but its origin if it is new. */

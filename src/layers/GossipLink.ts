@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { Reply } from "../protocol/Command.ts"
+import type { Refusals } from "../protocol/Refusals.ts"
 import type * as Remote from "../protocol/Remote.ts"
 import type { Rules } from "../protocol/Security.ts"
 import type * as Session from "../protocol/Session.ts"
@@ -21,6 +22,8 @@ export interface Client {
   second: number
   /** When it was told the status. */
   reportedAt: number
+  /** What was not taken of it; nothing as long as all was. */
+  refusals: Refusals | undefined
   session: Session.State
   readonly mailbox: Mailbox<Uint8Array>
 }

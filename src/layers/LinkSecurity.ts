@@ -38,15 +38,15 @@ export const make = (config: GossipConfig["Service"], turnAway: TurnAway): LinkS
  * @category checks
  */
 export const check = Effect.fnUntraced(function* (configuration: Configuration) {
-  for (const text of configuration.bind) {
+  const { bind, connect, security } = configuration
+  for (const [index, text] of bind.entries()) {
     const endpoint = lists.bind.parse(text)
-    if (Result.isSuccess(endpoint)) {
-      yield* forListener(configuration, endpoint.success, undefined, () => Effect.void)
-    }
+    if (Result.isFailure(endpoint)) continue
+    yield* forListener(configuration, endpoint.success, security.bind[index], () => Effect.void)
   }
-  for (const text of configuration.connect) {
+  for (const [index, text] of connect.entries()) {
     const endpoint = lists.connect.parse(text)
-    if (Result.isSuccess(endpoint)) yield* forConnection(configuration, endpoint.success, undefined)
+    if (Result.isSuccess(endpoint)) yield* forConnection(configuration, endpoint.success, security.connect[index])
   }
 })
 
@@ -58,7 +58,7 @@ const forListener = Effect.fnUntraced(function* (
 ) {
   const { clientsPerAddress, heartbeatInterval, heartbeatTimeout } = configuration.settings
   const text = Endpoint.format(endpoint)
-  const security = securityOf(configuration, "bind", text, own)
+  const security = securityOf(configuration, own)
   const guard =
     endpoint._tag === "Inproc"
       ? undefined
@@ -69,18 +69,14 @@ const forListener = Effect.fnUntraced(function* (
 const forConnection = Effect.fnUntraced(function* (
   configuration: Configuration,
   endpoint: Endpoint.Endpoint,
-  given: Security | undefined
+  own: Security | undefined
 ) {
   const { heartbeatInterval, heartbeatTimeout } = configuration.settings
   const text = Endpoint.format(endpoint)
-  const own = given ?? configuration.security.connect.get(text)
   const credentials =
     endpoint._tag === "Inproc"
       ? undefined
-      : yield* Effect.mapError(
-          Guards.credentialsOf(securityOf(configuration, "connect", text, own), own),
-          invalid("connect", text)
-        )
+      : yield* Effect.mapError(Guards.credentialsOf(securityOf(configuration, own), own), invalid("connect", text))
   return { heartbeatInterval, heartbeatTimeout, credentials }
 })
 

@@ -8,7 +8,6 @@ import * as Result from "effect/Result"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Configuration } from "../protocol/Configuration.ts"
 import * as Configurations from "../protocol/Configuration.ts"
-import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Octets from "../protocol/Octets.ts"
 import * as Security from "../protocol/Security.ts"
 import * as Settings from "../protocol/Settings.ts"
@@ -173,14 +172,11 @@ const withValues = <A extends Pick<Configuration, "settings" | "security" | "ori
     values[field] = given[field]
     origins.set(path, { place: "program", where: name })
   }
-  const own = (list: keyof typeof Configurations.lists) => {
-    const security = new Map(resolved.security[list])
-    if (origins.get(list)?.place !== "program") return security
-    for (const input of given[list] ?? []) {
-      if (typeof input === "object") security.set(Endpoint.normal(input.endpoint), Security.pick(input))
-    }
-    return security
-  }
+  const own = (list: keyof typeof Configurations.lists) =>
+    resolved.security[list].map((security, index) => {
+      const input = origins.get(list)?.place === "program" ? given[list]?.[index] : undefined
+      return typeof input === "object" ? Security.pick(input) : security
+    })
   return {
     ...resolved,
     settings: { ...resolved.settings, ...values },
@@ -201,9 +197,9 @@ const documentOf = ({ bind, connect, publish, ...settings }: Given): Zpl.Documen
 
 /** The file, with what came from elsewhere in its place. */
 const written = ({ bind, connect, file, origins, publish, security, settings }: Configuration): Zpl.Document => {
-  const withOwn = (list: keyof typeof Configurations.lists) => (endpoint: string) => ({
+  const withOwn = (list: keyof typeof Configurations.lists) => (endpoint: string, index: number) => ({
     endpoint,
-    ...security[list].get(Endpoint.normal(endpoint))
+    ...security[list][index]
   })
   const elsewhere = (path: string) => !["file", undefined].includes(origins.get(path)?.place)
   return Configurations.write(file?.document ?? Zpl.empty, {

@@ -36,8 +36,8 @@ export interface Configuration {
   readonly settings: Settings.Settings
   readonly bind: ReadonlyArray<string>
   readonly connect: ReadonlyArray<string>
-  /** What single endpoints of `bind` and `connect` have of their own; the settings hold for the rest. */
-  readonly security: Readonly<Record<keyof typeof lists, ReadonlyMap<string, Security.Security>>>
+  /** What each endpoint of `bind` and `connect` has of its own; the settings hold for the rest. */
+  readonly security: Readonly<Record<keyof typeof lists, ReadonlyArray<Security.Security>>>
   readonly publish: ReadonlyArray<Tuple>
   /** Lines for the log, as the configuration is taken. */
   readonly echo: ReadonlyArray<string>
@@ -174,10 +174,8 @@ export const securityNames = (list?: keyof typeof lists): ReadonlyArray<string> 
  * @category getters
  */
 export const securityOf = (
-  { security, settings }: Pick<Configuration, "security" | "settings">,
-  list: keyof typeof lists,
-  endpoint: string,
-  own = security[list].get(Endpoint.normal(endpoint))
+  { settings }: Pick<Configuration, "settings">,
+  own: Security.Security | undefined
 ): Security.Security => ({ ...Security.pick(settings), ...own })
 
 /**

@@ -3,12 +3,14 @@
  *
  *     state             input              actions             next
  *     Start             HELLO              Dump                Connected
- *     Start             PING               PONG, or Report     Start
+ *     Start             PING               PONG, or Report,    Start
+ *                                          or Confess
  *     Start             PUBLISH PONG       INVALID             Start
  *                       INVALID malformed
  *     Start             a new tuple        -                   Start
  *     Connected         PUBLISH            Accept              Connected
- *     Connected         PING               PONG, or Report     Connected
+ *     Connected         PING               PONG, or Report,    Connected
+ *                                          or Confess
  *     Connected         HELLO PONG         INVALID             Start
  *                       INVALID malformed
  *     Connected         a new tuple        Tell                Connected
@@ -55,6 +57,8 @@ export type Action =
   | { readonly _tag: "Send"; readonly message: Message.Message }
   /** Send PONG, with the status of the node behind it if it is not asked for too often. */
   | { readonly _tag: "Report"; readonly now: number }
+  /** Send PONG, and behind it what was not taken of this peer. */
+  | { readonly _tag: "Confess" }
   /** Send every tuple held, as of now. */
   | { readonly _tag: "Dump" }
   /** Send the tuple that was accepted. */
@@ -79,6 +83,7 @@ const none: ReadonlyArray<Action> = []
 const dump: ReadonlyArray<Action> = [{ _tag: "Dump" }]
 const tell: ReadonlyArray<Action> = [{ _tag: "Tell" }]
 const pong: ReadonlyArray<Action> = [{ _tag: "Send", message: Message.pong }]
+const confess: ReadonlyArray<Action> = [{ _tag: "Confess" }]
 const invalid: ReadonlyArray<Action> = [{ _tag: "Send", message: Message.invalid }]
 
 /**
@@ -133,6 +138,9 @@ const received = (state: State, message: Message.Message | Message.Malformed, no
   }
 }
 
-/** A PING may ask for the status. */
-const answer = ({ trailer }: Message.Trailable, now: number): ReadonlyArray<Action> =>
-  Trailer.find(trailer, Trailer.tags.statusRequest) === undefined ? pong : [{ _tag: "Report", now }]
+/** A PING may ask for the status, or whether all was taken. */
+const answer = ({ trailer }: Message.Trailable, now: number): ReadonlyArray<Action> => {
+  if (trailer === undefined) return pong
+  if (Trailer.find(trailer, Trailer.tags.refusalsRequest) !== undefined) return confess
+  return Trailer.find(trailer, Trailer.tags.statusRequest) === undefined ? pong : [{ _tag: "Report", now }]
+}

@@ -28,11 +28,13 @@ import * as Octets from "./Octets.ts"
  * | --- | --- | --- |
  * | `statusRequest` | PING | none: please put your status behind the PONG |
  * | `status` | PONG | see NodeStatus |
+ * | `refusalsRequest` | PING | none: please say behind the PONG what of ours you did not take |
+ * | `refusals` | PONG | see Refusals |
  *
  * @since 0.1.0
  * @category models
  */
-export const tags = { statusRequest: 1, status: 2 } as const
+export const tags = { statusRequest: 1, status: 2, refusalsRequest: 3, refusals: 4 } as const
 
 /**
  * @since 0.1.0

@@ -167,6 +167,47 @@ describe("a node with --certificate and --allow-keys", () => {
   )
 })
 
+describe("an endpoint with a rule, and a node that is full", () => {
+  it.live(
+    "say to publish and import what they did not take, and why",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryDirectory
+        const file = join(folder, "node.zpl")
+        writeFileSync(
+          file,
+          `limits
+    tuples = 3
+    value-octets = 5
+zgossip
+    bind
+        endpoint = tcp://127.0.0.1:*
+        may-publish = web/
+    bind
+        endpoint = tcp://127.0.0.1:*
+`
+        )
+        const node = yield* run("serve", "--config", file)
+        const [web, all] = [yield* node.bound(1), yield* node.bound(2)]
+        assert.deepInclude(yield* ran({}, "publish", "web/1", "x", "-e", web), { code: 0, stderr: "" })
+        const refused = yield* ran({}, "publish", "db/1", "x", "-e", web)
+        assert.deepInclude(refused, { code: 1, stdout: "" })
+        assert.strictEqual(
+          refused.stderr,
+          `zgossip: ${web} did not take 1 of 1 tuple: its clients may not set such keys, ask its operator for an ` +
+            "endpoint where they may\n"
+        )
+        const stdin = Buffer.from(["a", "b", "c", "d"].map((key) => `{"key":"${key}","value":"1"}\n`).join(""))
+        const full = yield* ran({ stdin }, "import", "-e", all)
+        assert.deepInclude(full, { code: 1, stdout: "" })
+        assert.match(full.stderr, /^zgossip: \S+ did not take 2 of 4 tuples: .*limits\/tuples there\n$/)
+        assert.match((yield* ran({}, "publish", "a", "123456", "-e", all)).stderr, /limits\/value-octets there\n$/)
+        assert.strictEqual((yield* ran({}, "list", "-e", all)).stdout, "a = 1\nb = 1\nweb/1 = x\n")
+      }),
+    options
+  )
+})
+
 describe("a node with --users", () => {
   it.live(
     "asks for a password; a wrong one is said in one line that does not show it",
