@@ -70,6 +70,13 @@ const mechanism = {
 
 const some = (name: string) => ({ name, write: name, read: (text: string) => (text === "" ? undefined : text) })
 const file = some("file")
+/** A ZAP domain has 255 octets at most, and ours are numbered. */
+const domain = {
+  name: "text",
+  write: "1 to 200 letters, digits and punctuation",
+  read: (text: string) => (/^[!-~]{1,200}$/.test(text) ? text : undefined)
+}
+
 const list = { name: "list", write: "a list with commas", read: (text: string) => text }
 
 const rebound = "at once: endpoints of the configuration are bound and connected anew, others from then on"
@@ -130,7 +137,7 @@ export const definitions: ReadonlyArray<Definition> = [
   {
     path: `${section}/domain`,
     field: "domain",
-    type: some("text"),
+    type: domain,
     sides: ["bind"],
     about: "the ZAP domain: what the doors are called where somebody is turned away",
     unset: "`zgossip`",
