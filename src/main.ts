@@ -18,7 +18,7 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { createRequire } from "node:module"
-import { separate } from "./cli/Arguments.ts"
+import { complaint, separate } from "./cli/Arguments.ts"
 import { command } from "./cli/Commands.ts"
 import { exitCodes, Failure } from "./cli/Failure.ts"
 import { formatter } from "./cli/Help.ts"
@@ -80,7 +80,7 @@ const present = (event: CliOutput.Presenter.Event): Effect.Effect<void> => {
   switch (event._tag) {
     case "InvalidInvocation":
       return Effect.sync(() => {
-        const [first, second, ...more] = event.errors.map(({ message }) => line(message.replaceAll(/\s*\n\s*/g, " ")))
+        const [first, second, ...more] = event.errors.map(({ message }) => line(complaint(message)))
         const errors = [first, second, more.length > 0 ? `and ${more.length} more` : undefined]
         const told = errors.filter((error) => error !== undefined).join("; ")
         process.stderr.write(`zgossip: ${told} (see ${event.commandPath.join(" ")} --help)\n`)

@@ -26,3 +26,19 @@ export const separate = (args: ReadonlyArray<string>): ReadonlyArray<string> => 
   const end = args.indexOf("--")
   return args.map((arg, index) => (end >= 0 && index > end ? arg : arg.replace(attached, (flags) => `${flags}=`)))
 }
+
+/**
+ * What the parser has to say about wrong arguments, in one line and in words for people.
+ *
+ * @since 0.1.0
+ * @category text
+ */
+export const complaint = (message: string): string =>
+  message
+    .replace(
+      /\s+Did you mean this\?\s+(.+)$/s,
+      (_, names: string) => `, did you mean ${names.trim().split(/\s+/).join(" or ")}?`
+    )
+    .replace(/^Invalid value for flag (\S+): "(\d+) occurrences".*$/s, "$1 stands there $2 times: write it once")
+    .replace("a string representing a finite number", "a whole number")
+    .replaceAll(/\s*\n\s*/g, " ")

@@ -6,11 +6,12 @@
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Stdio from "effect/Stdio"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { endpointVariable, strangers, tell } from "../layers/EnvironmentNotices.ts"
-import { brief } from "../protocol/Endpoint.ts"
+import { brief, parseConnect } from "../protocol/Endpoint.ts"
 import type { Security } from "../protocol/Security.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
@@ -99,12 +100,10 @@ export interface Globals {
   readonly color: boolean
 }
 
-/**
- * @since 0.1.0
- * @category getters
- */
-export const globals: Effect.Effect<Globals, Failure, Command.CommandContext<"zgossip"> | Stdio.Stdio> = Effect.gen(
-  function* () {
+const read = (
+  fromEnvironment: (quiet: boolean) => Effect.Effect<ReadonlyArray<string>, Failure>
+): Effect.Effect<Globals, Failure, Command.CommandContext<"zgossip"> | Stdio.Stdio> =>
+  Effect.gen(function* () {
     const { certificate, endpoint, json, noColor, output, quiet, serverKey, timeout, user } = yield* root
     const args = yield* Effect.flatMap(Stdio.Stdio, ({ args }) => args)
     const garbled = args.find((arg) => arg.includes("\ufffd"))
@@ -134,8 +133,31 @@ export const globals: Effect.Effect<Globals, Failure, Command.CommandContext<"zg
       },
       color: !noColor
     }
+  })
+
+/** Several are separated by commas or blanks. Where it is misspelt another node would be asked. */
+const fromEnvironment = Effect.fnUntraced(function* (quiet: boolean) {
+  const found = yield* Config.option(Config.String(endpointVariable)).pipe(
+    Effect.mapError((error) => usage(`cannot read ${endpointVariable}: ${error.message}`))
+  )
+  if (Option.isSome(found)) {
+    const parts = found.value.split(/[\s,]+/).filter((part) => part !== "")
+    for (const part of parts) {
+      const parsed = parseConnect(part)
+      if (Result.isFailure(parsed)) return yield* usage(`${endpointVariable}: ${parsed.failure.message}`)
+    }
+    return parts
   }
-)
+  const misspelt = (yield* strangers).filter(({ meant }) => meant === endpointVariable)
+  if (!quiet) yield* Effect.forEach(misspelt, (stranger) => say(`zgossip: ${tell(stranger)}`))
+  return []
+})
+
+/**
+ * @since 0.1.0
+ * @category getters
+ */
+export const globals = read(fromEnvironment)
 
 /**
  * The shared flags, for a command that asks no node.
@@ -145,19 +167,10 @@ export const globals: Effect.Effect<Globals, Failure, Command.CommandContext<"zg
  */
 export const ownGlobals = (command: string): typeof globals =>
   Effect.flatMap(root, ({ endpoint }) =>
-    endpoint.length === 0 ? globals : Effect.fail(usage(`${command} asks no node and takes no --endpoint`))
+    endpoint.length === 0
+      ? read(() => Effect.succeed([]))
+      : Effect.fail(usage(`${command} asks no node and takes no --endpoint`))
   )
-
-/** Several are separated by commas or blanks. Where it is misspelt another node would be asked. */
-const fromEnvironment = Effect.fnUntraced(function* (quiet: boolean) {
-  const found = yield* Config.option(Config.String(endpointVariable)).pipe(
-    Effect.mapError((error) => usage(`cannot read ${endpointVariable}: ${error.message}`))
-  )
-  if (Option.isSome(found)) return found.value.split(/[\s,]+/).filter((part) => part !== "")
-  const misspelt = (yield* strangers).filter(({ meant }) => meant === endpointVariable)
-  if (!quiet) yield* Effect.forEach(misspelt, (stranger) => say(`zgossip: ${tell(stranger)}`))
-  return []
-})
 
 const units = { ms: 1, s: 1000, m: 60_000, "": 1000 }
 

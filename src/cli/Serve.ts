@@ -16,6 +16,7 @@ import { securityOf } from "../protocol/Configuration.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import { isGuarded, serverMechanism } from "../protocol/Security.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
+import type { Status } from "../services/Gossip.ts"
 import type { NodeFlags } from "./NodeFlags.ts"
 import { optionsOf } from "./NodeFlags.ts"
 import type { Globals } from "./Root.ts"
@@ -49,6 +50,12 @@ const warnIfOpen = Effect.gen(function* () {
   )
 })
 
+/** It may be meant, as a file can say more later. */
+const warnIfAlone = ({ listeners, remotes }: Status): Effect.Effect<void> =>
+  listeners.length + remotes.length > 0
+    ? Effect.void
+    : Effect.logWarning("this node serves on no endpoint and connects to none: see --bind and --connect")
+
 const isOpen = (endpoint: string): boolean => {
   const parsed = Endpoint.parseBind(endpoint)
   return (
@@ -68,6 +75,7 @@ export const serve = Effect.fnUntraced(function* (globals: Globals, flags: NodeF
     const { gossip, start } = yield* GossipNode.make
     const deliveries = yield* gossip.subscribe
     yield* start
+    yield* Effect.flatMap(gossip.status, warnIfAlone)
     yield* warnIfOpen
     yield* Stream.runForEachArray(deliveries, (tuples) =>
       write(tuples.map((tuple) => tupleLine(globals, tuple)).join(""))

@@ -2,7 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect } from "effect"
 import { CliConfig, CliOutput, Command, Completions, GlobalFlag } from "effect/cli"
-import { separate, valueFlags } from "../../src/cli/Arguments.ts"
+import { complaint, separate, valueFlags } from "../../src/cli/Arguments.ts"
 import { command } from "../../src/cli/Commands.ts"
 import { formatter, wrap } from "../../src/cli/Help.ts"
 
@@ -94,4 +94,26 @@ describe("separate", () => {
       .flatMap(({ aliases }) => aliases)
     assert.strictEqual([...new Set(found)].sort().join(""), valueFlags)
   })
+})
+
+describe("complaint", () => {
+  it.live.each([
+    [["get", "--rwa", "a"], "Unrecognized flag: --rwa in command zgossip get, did you mean --raw?"],
+    [["get", "--raw", "--raw", "a"], "--raw stands there 2 times: write it once"],
+    [["lst"], 'Unknown subcommand "lst" for "zgossip", did you mean list?'],
+    [["ping", "-c", "x"], 'Invalid value for flag --count: "x". Expected a whole number']
+  ] as const)("of %s is one line", ([args, says]) =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const present = (event: CliOutput.Presenter.Event) =>
+        Effect.sync(() => {
+          if (event._tag === "InvalidInvocation") told.push(...event.errors.map(({ message }) => complaint(message)))
+        })
+      yield* Command.runWith(command, { version: "0" })(args).pipe(
+        Effect.ignore,
+        Effect.provide([NodeServices.layer, CliOutput.layerPresenter({ present })])
+      )
+      assert.deepStrictEqual(told, [says])
+    })
+  )
 })

@@ -179,6 +179,14 @@ describe("a variable that is misspelt", () => {
         assert.match(asked.stderr, /^zgossip: ZGOSSIP_ENDPOINTS is ignored: did you mean ZGOSSIP_ENDPOINT\?\n/)
         const right = yield* ran({ env: { ZGOSSIP_ENDPOINTS: "x", ZGOSSIP_ENDPOINT: endpoint } }, "status")
         assert.deepInclude(right, { code: 0, stderr: "" })
+        const wrong = yield* ran({ env: { ZGOSSIP_ENDPOINT: "bogus" } }, "status")
+        assert.strictEqual(wrong.code, 1)
+        assert.match(wrong.stderr, /^zgossip: ZGOSSIP_ENDPOINT: "bogus" is not an endpoint: .*\n$/)
+        // Who asks no node does not care.
+        assert.deepInclude(yield* ran({ env: { ZGOSSIP_ENDPOINT: "bogus" } }, "config", "show"), {
+          code: 0,
+          stderr: ""
+        })
       }),
     options
   )

@@ -228,4 +228,19 @@ describe("zgossip serve --config", () => {
       }),
     { timeout: 60_000, concurrent: true }
   )
+
+  it.live(
+    "that says nothing is a node that serves nobody, which the log says",
+    () =>
+      Effect.gen(function* () {
+        const [folder, endpoint] = [yield* temporaryDirectory, yield* place("tcp")]
+        const path = join(folder, "node.zpl")
+        writeFileSync(path, "")
+        const zgossip = yield* run("serve", "--config", path)
+        yield* zgossip.await("stderr", /^.*WARN this node serves on no endpoint and connects to none.*$/m)
+        writeFileSync(path, bindTo(endpoint))
+        assert.strictEqual(yield* zgossip.bound(), endpoint)
+      }),
+    { timeout: 60_000, concurrent: true }
+  )
 })
