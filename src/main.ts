@@ -18,6 +18,7 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { createRequire } from "node:module"
+import { isatty } from "node:tty"
 import { complaint, separate } from "./cli/Arguments.ts"
 import { command } from "./cli/Commands.ts"
 import { exitCodes, Failure } from "./cli/Failure.ts"
@@ -119,8 +120,12 @@ export const run = (): void => {
   // A closed standard error must not end the node; a closed standard output is found out when it is written to.
   process.stderr.on("error", () => {})
   process.stdout.on("error", () => {})
-  // The terminal is gone: that ends it as any other signal does, with all that it has started.
-  process.once("SIGHUP", () => void process.kill(process.pid, "SIGTERM"))
+  // The terminal is gone: that ends it as any other signal does, with all that it has started. Where there was none
+  // the signal is from somebody else's; nohup(1) leaves none, and Node hides that it ignores the signal.
+  const atTerminal = [0, 1, 2].some((fd) => isatty(fd))
+  process.on("SIGHUP", () => {
+    if (atTerminal) process.kill(process.pid, "SIGTERM")
+  })
   Command.runWith(command, { version })(args).pipe(
     Effect.tapCause(report),
     Effect.provide([NodeServices.layer, Logger.layer([logger]), output, builtIns]),

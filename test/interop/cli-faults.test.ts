@@ -1,7 +1,7 @@
 /** What a command does with what it cannot use: one line, the right exit code, and no harm. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { execFile } from "node:child_process"
+import { Effect, Exit, Scope } from "effect"
+import { execFile, spawn, spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { eventually, ourNode, place, temporaryDirectory } from "./OurNode.ts"
@@ -115,28 +115,59 @@ describe("a short flag", () => {
   )
 })
 
-describe("a terminal that is closed", () => {
+/** The command on a terminal of its own, for which script(1) sees; that is closed as the scope ends. */
+const onTerminal = (...args: ReadonlyArray<string>) => {
+  const line = [process.execPath, program, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ")
+  return Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn("script", ["--quiet", "--flush", "--command", `exec ${line}`, "/dev/null"], {
+        env: environment,
+        stdio: ["pipe", "pipe", "inherit"]
+      })
+    ),
+    (child) => Effect.sync(() => void child.kill("SIGKILL"))
+  )
+}
+
+describe.skipIf(spawnSync("script", ["--version"]).error !== undefined)("a terminal that is closed", () => {
+  const gone = (what: () => boolean) => eventually(Effect.sync(what), (there) => !there, 20_000)
+
   it.live(
     "ends a node with its socket file, and a watch with its command",
     () =>
       Effect.gen(function* () {
-        const [ipc, folder] = [yield* place("ipc"), yield* temporaryDirectory]
-        const zgossip = yield* run("serve", "--bind", ipc, "--publish", "a=1")
-        yield* zgossip.bound()
-        const pidFile = join(folder, "pid")
-        const watch = yield* run("watch", "-e", ipc, "--", "sh", "-c", `echo $$ > ${pidFile}; exec sleep 60`)
-        const pid = yield* eventually(
-          Effect.sync(() => (existsSync(pidFile) ? readFileSync(pidFile, "utf8").trim() : "")),
-          (pid) => pid !== "",
+        const [ipc, served, folder] = [yield* place("ipc"), yield* place("ipc"), yield* temporaryDirectory]
+        const [socket, pidFile] = [ipc.replace("ipc://", ""), join(folder, "pid")]
+        yield* ourNode({ bind: [served], publish: { a: "1" } })
+        const terminals = yield* Scope.make()
+        const open = (...args: ReadonlyArray<string>) => Scope.provide(onTerminal(...args), terminals)
+        yield* open("serve", "--bind", ipc)
+        yield* open("watch", "-e", served, "--", "sh", "-c", `echo $$ > ${pidFile}; exec sleep 60`)
+        const read = () => (existsSync(pidFile) ? readFileSync(pidFile, "utf8").trim() : "")
+        const pid = yield* eventually(Effect.sync(read), (pid) => pid !== "", 20_000)
+        yield* eventually(
+          Effect.sync(() => existsSync(socket)),
+          (there) => there,
           20_000
         )
-        assert.deepInclude(yield* watch.signal("SIGHUP"), { code: 130 })
-        yield* eventually(
-          Effect.sync(() => existsSync(`/proc/${pid}`)),
-          (runs) => !runs
-        )
-        assert.deepInclude(yield* zgossip.signal("SIGHUP"), { code: 0 })
-        assert.isFalse(existsSync(ipc.replace("ipc://", "")))
+        yield* Scope.close(terminals, Exit.void)
+        yield* gone(() => existsSync(`/proc/${pid}`))
+        yield* gone(() => existsSync(socket))
+      }),
+    options
+  )
+
+  it.live(
+    "is not that of a node which has none, as with nohup(1)",
+    () =>
+      Effect.gen(function* () {
+        const zgossip = yield* run("serve", "--bind", yield* place("tcp"))
+        const endpoint = yield* zgossip.bound()
+        zgossip.process.kill("SIGHUP")
+        zgossip.process.kill("SIGHUP")
+        assert.deepInclude(yield* ran({}, "-e", endpoint, "publish", "a", "1"), { code: 0 })
+        yield* zgossip.await("stdout", /^a = 1$/m)
+        assert.deepInclude(yield* zgossip.signal("SIGTERM"), { code: 0 })
       }),
     options
   )
