@@ -65,6 +65,33 @@ const isOpen = (endpoint: string): boolean => {
   )
 }
 
+/** Writes to standard output, and says where that does not work: others need this node whoever reads what it prints. */
+const printer = Effect.sync(() => {
+  let trouble: "closed" | "full" | undefined
+  return (text: string): Effect.Effect<void> => {
+    if (trouble === "closed") return Effect.void
+    // The last line may have been written in part.
+    return write(trouble === undefined ? text : `\n${text}`).pipe(
+      Effect.andThen(() => {
+        if (trouble === undefined) return Effect.void
+        trouble = undefined
+        return Effect.logInfo("standard output can be written again")
+      }),
+      Effect.catchTags({
+        Closed: () => {
+          trouble = "closed"
+          return Effect.logWarning("standard output was closed: deliveries are not printed any more")
+        },
+        Failure: ({ message }) => {
+          if (trouble !== undefined) return Effect.void
+          trouble = "full"
+          return Effect.logWarning(`${message}; deliveries are not printed while that lasts`)
+        }
+      })
+    )
+  }
+})
+
 /**
  * @since 0.1.0
  * @category commands
@@ -77,16 +104,9 @@ export const serve = Effect.fnUntraced(function* (globals: Globals, flags: NodeF
     yield* start
     yield* Effect.flatMap(gossip.status, warnIfAlone)
     yield* warnIfOpen
+    const print = yield* printer
     yield* Stream.runForEachArray(deliveries, (tuples) =>
-      write(tuples.map((tuple) => tupleLine(globals, tuple)).join(""))
-    ).pipe(
-      // Others need this node whoever reads what it prints.
-      Effect.catchTag("Closed", () =>
-        Effect.andThen(
-          Effect.logWarning("standard output was closed: deliveries are not printed any more"),
-          Stream.runDrain(deliveries)
-        )
-      )
+      print(tuples.map((tuple) => tupleLine(globals, tuple)).join(""))
     )
   }).pipe(
     Effect.scoped,

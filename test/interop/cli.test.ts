@@ -4,10 +4,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { closeSync, existsSync, openSync } from "node:fs"
+import { existsSync, readFileSync, truncateSync } from "node:fs"
+import { join } from "node:path"
 import { Dealer } from "zeromq"
-import { ourNode, place } from "./OurNode.ts"
-import { long, program, ran, run } from "./Program.ts"
+import { eventually, ourNode, place, temporaryDirectory } from "./OurNode.ts"
+import { environment, long, program, ran, run } from "./Program.ts"
 import { rawDealer, rawRouter, Wire } from "./RawPeer.ts"
 
 const serve = (...args: ReadonlyArray<string>) => run("serve", ...args)
@@ -248,21 +249,37 @@ describe("zgossip serve", () => {
   )
 
   it.live(
-    "ends with one line when its output cannot be written",
+    "goes on when its output cannot be written, says so once, and prints again when it can",
     () =>
       Effect.gen(function* () {
-        const full = openSync("/dev/full", "w")
-        const child = spawn(process.execPath, [program, "serve", "--bind", "tcp://127.0.0.1:0", "--publish", "a=1"], {
-          stdio: ["ignore", full, "pipe"]
-        })
-        closeSync(full)
+        const [where, folder] = [yield* place("tcp"), yield* temporaryDirectory]
+        const file = join(folder, "out")
+        // A file has no more than 1024 octets
+        const script = `ulimit -f 1; exec '${process.execPath}' '${program}' serve --bind ${where} >> ${file}`
+        const child = yield* Effect.acquireRelease(
+          Effect.sync(() => spawn("bash", ["-c", script], { env: environment, stdio: ["ignore", "ignore", "pipe"] })),
+          (child) => Effect.sync(() => void child.kill("SIGKILL"))
+        )
         let stderr = ""
-        child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text))
-        const code = yield* Effect.callback<number | null>((resume) => {
-          child.once("close", (code) => resume(Effect.succeed(code)))
-        })
-        assert.strictEqual(code, 1)
-        assert.match(stderr, /^zgossip: cannot write standard output: .*ENOSPC.*\n$/m)
+        child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+        const says = (pattern: RegExp) =>
+          eventually(
+            Effect.sync(() => stderr),
+            (stderr) => pattern.test(stderr),
+            long
+          )
+        yield* says(/bound/)
+        const client = yield* rawDealer(where)
+        yield* client.send(Wire.HELLO)
+        const tell = (key: string) =>
+          Effect.andThen(client.send(Wire.PUBLISH(key, "x".repeat(300))), client.untilPong(long))
+        for (let n = 0; n < 10; n++) yield* tell(`before ${n}`)
+        yield* says(/WARN cannot write standard output: .*EFBIG.*; deliveries are not printed while that lasts\n/)
+        truncateSync(file)
+        yield* tell("after")
+        yield* says(/ standard output can be written again\n/)
+        assert.match(readFileSync(file, "utf8"), /^after = x{300}$/m)
+        assert.strictEqual(stderr.match(/WARN/g)?.length, 1)
       }),
     options
   )
