@@ -29,12 +29,15 @@ export const completion = (
 const complete = (command: Completions.CommandDescriptor): Completions.CommandDescriptor => ({
   ...command,
   flags: [
-    ...command.flags.map((flag) => ({ ...flag, negation: false as const, ...(flag.name === "config" ? file : {}) })),
+    ...command.flags.map((flag) => ({ ...flag, negation: false as const, ...(files.includes(flag.name) ? file : {}) })),
     ...everywhere
   ],
   arguments: command.arguments.map((argument) => (argument.name === "file" ? { ...argument, ...file } : argument)),
   subcommands: command.subcommands.map(complete)
 })
+
+/** Flags whose value is a file. */
+const files = ["config", "certificate", "server-key", "user", "users", "allow-keys"]
 
 const file = { type: { _tag: "Path", pathType: "file" } } as const
 

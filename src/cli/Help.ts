@@ -61,7 +61,7 @@ const fit = (doc: HelpDoc, width: number): HelpDoc => ({
 const isFor = (command: string | undefined) => (flag: FlagDoc) =>
   !(asksNoNode.includes(command ?? "") && ["endpoint", "timeout"].includes(flag.name))
 
-const asksNoNode = ["serve", "pipe", "config", "completion"]
+const asksNoNode = ["serve", "pipe", "config", "completion", "keygen"]
 
 const longest = (texts: ReadonlyArray<string>): number => Math.max(...texts.map(({ length }) => length))
 

@@ -44,8 +44,8 @@ export const keygen = Command.make(
   Command.withExamples([
     { command: "zgossip keygen node.cert --name web-1", description: "for a node: serve --certificate node.cert" },
     {
-      command: "zgossip keygen ~/me.cert && zgossip list --certificate ~/me.cert --server-key node.cert",
-      description: "for somebody who asks it, once me.cert is where its --allow-keys looks"
+      command: "zgossip keygen ~/me.cert",
+      description: "for who asks with --certificate, once it is where --allow-keys looks"
     }
   ])
 )

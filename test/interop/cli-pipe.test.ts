@@ -299,6 +299,7 @@ describe("zgossip completion", () => {
           "try zgossip watch service/ --onc",
           "try zgossip watch --output j",
           "try zgossip pipe --hel",
+          "try zgossip serve --certificate vitest.conf",
           "try zgossip completion f"
         ].join("\n")
         const bash = yield* runs("bash", ["-c", complete], { COMPLETION: yield* script("bash") })
@@ -306,7 +307,8 @@ describe("zgossip completion", () => {
           code: 0,
           stdout: [
             "complete -F _zgossip zgossip",
-            ...["publish", "--keys-only", "pipe", "watch", "--updates-only", "--once", "json", "--help", "fish"],
+            ...["publish", "--keys-only", "pipe", "watch", "--updates-only", "--once", "json", "--help"],
+            ...["vitest.config.ts", "fish"],
             ""
           ].join("\n"),
           stderr: ""
