@@ -19,7 +19,7 @@ import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { createRequire } from "node:module"
 import { isatty } from "node:tty"
-import { complaint, separate } from "./cli/Arguments.ts"
+import { asFlags, complaint, separate } from "./cli/Arguments.ts"
 import { command } from "./cli/Commands.ts"
 import { exitCodes, Failure } from "./cli/Failure.ts"
 import { formatter } from "./cli/Help.ts"
@@ -30,7 +30,7 @@ import { GossipError } from "./services/Gossip.ts"
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
 /** What the arguments say before they are parsed: a log and an error may come first. */
-const args = separate(process.argv.slice(2))
+const args = separate(asFlags(process.argv.slice(2)))
 const end = args.indexOf("--")
 const options = args.slice(0, end < 0 ? args.length : end)
 

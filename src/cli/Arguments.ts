@@ -28,6 +28,21 @@ export const separate = (args: ReadonlyArray<string>): ReadonlyArray<string> => 
 }
 
 /**
+ * `zgossip help get` and `zgossip version`, which people try first, are `zgossip get --help` and `zgossip --version`.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const asFlags = ([first, ...rest]: ReadonlyArray<string>): ReadonlyArray<string> =>
+  first === "help"
+    ? [...rest, "--help"]
+    : first === "version" && rest.length === 0
+      ? ["--version"]
+      : first === undefined
+        ? []
+        : [first, ...rest]
+
+/**
  * What the parser has to say about wrong arguments, in one line and in words for people.
  *
  * @since 0.1.0

@@ -2,7 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect } from "effect"
 import { CliConfig, CliOutput, Command, Completions, GlobalFlag } from "effect/cli"
-import { complaint, separate, valueFlags } from "../../src/cli/Arguments.ts"
+import { asFlags, complaint, separate, valueFlags } from "../../src/cli/Arguments.ts"
 import { command } from "../../src/cli/Commands.ts"
 import { formatter, wrap } from "../../src/cli/Help.ts"
 
@@ -93,6 +93,16 @@ describe("separate", () => {
       .filter(({ type }) => type._tag !== "Boolean")
       .flatMap(({ aliases }) => aliases)
     assert.strictEqual([...new Set(found)].sort().join(""), valueFlags)
+  })
+})
+
+describe("asFlags", () => {
+  it("knows help and version as commands", () => {
+    assert.deepStrictEqual(asFlags(["help"]), ["--help"])
+    assert.deepStrictEqual(asFlags(["help", "config", "show"]), ["config", "show", "--help"])
+    assert.deepStrictEqual(asFlags(["version"]), ["--version"])
+    for (const args of [[], ["get", "help"], ["-q", "list"], ["version", "x"]])
+      assert.deepStrictEqual(asFlags(args), args)
   })
 })
 
