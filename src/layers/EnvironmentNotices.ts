@@ -79,7 +79,10 @@ const namesBelow = (
 /** A number in a name need not be an index. */
 const indexes = (length: number): ReadonlyArray<number> => Array.from({ length: Math.min(length, 100) }, (_, at) => at)
 
+/** One that has the whole name behind that of its section, or else one that is spelt much the same. */
 const nearest = (name: string): string | undefined => {
+  const ends = known.filter((other) => other.endsWith(name.slice(prefix.length)))
+  if (ends.length === 1) return ends[0]
   const most = Math.max(2, Math.floor((name.length - prefix.length) / 4))
   const [first] = known
     .map((other) => ({ other, distance: distance(name, other) }))

@@ -690,6 +690,11 @@ describe("places", () => {
       const told = (environment: Record<string, string>) =>
         Effect.map(configuration({}, { environment: true }, {}, environment), ({ notices }) => notices)
       const misspelt = { ZGOSSIP_BNID: "x", ZGOSSIP_LIMIT_TUPLES: "9", ZGOSSIP_COLOUR: "blue", ZGOSSIP_FOO_1: "x" }
+      const half = { ZGOSSIP_QUEUE_TUPLES: "9", ZGOSSIP_TIMEOUT: "9" }
+      assert.deepStrictEqual(yield* told(half), [
+        "ZGOSSIP_QUEUE_TUPLES is ignored: did you mean ZGOSSIP_LIMITS_QUEUE_TUPLES?",
+        "ZGOSSIP_TIMEOUT is ignored: no setting has this variable"
+      ])
       assert.deepStrictEqual(yield* told({ ...environment, ...misspelt, ZGOSSIP: "1", ZGOSSIP_EMPTY: "" }), [
         "ZGOSSIP_BNID is ignored: did you mean ZGOSSIP_BIND?",
         "ZGOSSIP_COLOUR is ignored: no setting has this variable",
