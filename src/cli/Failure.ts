@@ -4,7 +4,7 @@
  * | code | means |
  * | --- | --- |
  * | 0 | done |
- * | 1 | wrong usage, or the system refused: an address in use, a file that cannot be written |
+ * | 1 | wrong usage, or something refused: an address in use, a file that cannot be written, a node without room |
  * | 2 | the node could not be reached, or did not answer in time |
  * | 3 | there is no such key |
  * | 4 | what answered does not speak the protocol |

@@ -405,6 +405,27 @@ describe("a guest", { concurrent: true }, () => {
   )
 
   it.live(
+    "a node that has no room says so to who publishes, and takes what it has room for",
+    () =>
+      Effect.gen(function* () {
+        const node = yield* ourNode({ bind: [yield* place("tcp")], tuples: 2, valueOctets: 10 })
+        const to = at(node.endpoint)
+        const notTaken = (what: string) => new RegExp(`^zgossip: ${node.endpoint} did not take ${what}: .*\n$`)
+        const file = join(yield* temporaryDirectory, "three")
+        writeFileSync(file, '[{"key":"a","value":"1"},{"key":"b","value":"1"},{"key":"c","value":"1"}]')
+        const imported = yield* to("import", file)
+        assert.deepInclude(imported, { code: 1, stdout: "" })
+        assert.match(imported.stderr, notTaken("1 of 3 tuples"))
+        const [long, right] = yield* Effect.all([to("publish", "a", "x".repeat(11)), to("publish", "b", "2")], together)
+        assert.deepInclude(long, { code: 1, stdout: "" })
+        assert.match(long.stderr, notTaken("1 of 1 tuple"))
+        assert.deepStrictEqual(right, ok(""))
+        assert.deepStrictEqual(yield* node.holds, ["a=1", "b=2"])
+      }),
+    options
+  )
+
+  it.live(
     "a server that answers nonsense, INVALID, or without end",
     () =>
       Effect.gen(function* () {
