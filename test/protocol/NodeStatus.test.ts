@@ -96,8 +96,9 @@ describe("a status", () => {
 
   it.prop("is total over garbage", [arbitrary.octets(60)], ([body]) => {
     assert.isUndefined(NodeStatus.decode(Trailer.make({ tag: Trailer.tags.status, body })))
-    for (const cut of [1, 20, 100]) {
-      assert.isUndefined(NodeStatus.decode(withBody(JSON.stringify(status).slice(0, -cut) + body.slice(1))))
+    for (const cut of [20, 100]) {
+      // Behind the end that is left no few octets make it whole again.
+      assert.isUndefined(NodeStatus.decode(withBody(JSON.stringify(status).slice(0, -cut) + body.slice(0, 15))))
     }
   })
 })
