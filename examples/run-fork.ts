@@ -6,14 +6,21 @@
  * A real program would use `NodeRuntime.runMain` of @effect/platform-node, which also turns SIGINT and SIGTERM into
  * that interruption.
  */
-import { Effect, Fiber, Stream } from "effect"
+import { Deferred, Effect, Fiber, Stream } from "effect"
 import { Gossip } from "../src/index.ts" // in your project: from "effect-zgossip"
+
+const printed = Deferred.makeUnsafe<void>()
 
 const node = Effect.gen(function* () {
   const gossip = yield* Gossip.Gossip
   const news = yield* gossip.subscribe
   yield* gossip.publish("started", "yes")
-  yield* Stream.runForEach(news, (tuple) => Effect.sync(() => process.stdout.write(`${tuple.key} = ${tuple.value}\n`)))
+  yield* Stream.runForEach(news, (tuple) =>
+    Effect.andThen(
+      Effect.sync(() => process.stdout.write(`${tuple.key} = ${tuple.value}\n`)),
+      Deferred.succeed(printed, undefined)
+    )
+  )
 }).pipe(
   Effect.onInterrupt(() => Effect.sync(() => process.stdout.write("stopped\n"))),
   Effect.provide(Gossip.layer({ bind: ["tcp://127.0.0.1:*"] })),
@@ -22,4 +29,4 @@ const node = Effect.gen(function* () {
 
 const fiber = Effect.runFork(node)
 
-setTimeout(() => Effect.runFork(Fiber.interrupt(fiber)), 300)
+Effect.runFork(Effect.andThen(Deferred.await(printed), Fiber.interrupt(fiber)))
