@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { Reason } from "../protocol/Refusals.ts"
+import * as Allowance from "../protocol/Allowance.ts"
 import * as Session from "../protocol/Session.ts"
 import type { Settings } from "../protocol/Settings.ts"
 import type { Peer } from "../services/Transport.ts"
@@ -13,6 +14,9 @@ import type { Client, Served } from "./GossipLink.ts"
 import type { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
 
+/** In milliseconds: dumps begin at multiples of it, so that many clients with one each do not cost a tick each. */
+const grain = 10
+
 /**
  * @since 0.1.0
  * @category models
@@ -20,13 +24,20 @@ import * as Mailbox from "./Mailbox.ts"
 export class Clients {
   readonly #store: TupleStore["Service"]
   readonly #journal: Journal
+  readonly #load: Mailbox.Load
+  readonly #link: () => number
   /** Clients that are no members, the oldest first: they go first where there is no room. */
   readonly #strangers = new Set<Client>()
+  /** Clients whose dump waits until they may have it. */
+  readonly #owed = new Set<Client>()
   /** Of all listeners. */
   #count = 0
 
-  constructor(store: TupleStore["Service"], journal: Journal) {
+  /** `link` gives a number for each that arrives. */
+  constructor(store: TupleStore["Service"], journal: Journal, load: Mailbox.Load, link: () => number) {
     this.#store = store
+    this.#load = load
+    this.#link = link
     this.#journal = journal
   }
 
@@ -49,16 +60,25 @@ export class Clients {
       if (oldest === undefined) return undefined
       this.leave(oldest.served, oldest.peer)
     }
+    const link = this.#link()
     const client: Client = {
       name,
+      link,
       served,
       peer,
       spoke: 0,
       second: 0,
       reportedAt: Number.NEGATIVE_INFINITY,
       refusals: undefined,
+      dumps: Allowance.whole,
+      dumpPart: 1,
       session: Session.start,
-      mailbox: Mailbox.ofFrames(this.#store, Mailbox.limits(settings))
+      mailbox: Mailbox.ofFrames(this.#store, {
+        link,
+        limits: Mailbox.limits(settings),
+        load: this.#load,
+        rule: served.rules.read
+      })
     }
     served.clients.set(peer, client)
     this.#count += 1
@@ -74,6 +94,7 @@ export class Clients {
     served.clients.delete(peer)
     this.#count -= 1
     this.#strangers.delete(client)
+    this.#owed.delete(client)
     client.mailbox.outbox.clear()
     served.left(peer)
     this.#journal.trace(() => `${client.name}: gone`, client)
@@ -93,6 +114,43 @@ export class Clients {
   changed(client: Client): void {
     if (client.session._tag === "Connected") this.#strangers.delete(client)
     else this.#strangers.add(client)
+  }
+
+  /**
+   * A client said HELLO. The dump is much more than that, so it may have so many a second: one more waits, with all that
+   * comes behind it, and takes the place of one that waits already. `part` is less than 1 for a small one.
+   */
+  owe(client: Client, dump: Iterator<Uint8Array, void>, part: number, now: number, perSecond: number): void {
+    const { outbox } = client.mailbox
+    const begun = !outbox.owes
+    outbox.owe(dump)
+    client.dumpPart = part
+    if (!begun) {
+      this.#journal.counters.dumpsMerged += 1
+    } else if (!this.#permit(client, now, perSecond)) {
+      this.#journal.counters.dumpsDelayed += 1
+      this.#owed.add(client)
+    }
+  }
+
+  /** Lets those begin to read their dump whose time has come, and gives them. */
+  permit(now: number, perSecond: number): ReadonlyArray<Client> {
+    return Array.from(this.#owed).filter((client) => this.#permit(client, now, perSecond))
+  }
+
+  /** When the next one may begin. */
+  deadline(perSecond: number): number {
+    let due = Number.POSITIVE_INFINITY
+    for (const { dumps } of this.#owed) due = Math.min(due, Allowance.from(dumps, perSecond))
+    return Math.ceil(due / grain) * grain
+  }
+
+  #permit(client: Client, now: number, perSecond: number): boolean {
+    if (now < Allowance.from(client.dumps, perSecond)) return false
+    client.dumps = Allowance.take(client.dumps, now, perSecond, client.dumpPart)
+    client.mailbox.outbox.permit()
+    this.#owed.delete(client)
+    return true
   }
 
   /** Whether this message is one that the client may still send. */

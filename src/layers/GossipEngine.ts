@@ -46,13 +46,14 @@ export class GossipEngine {
   readonly #clients: Clients
   readonly #quota: Quota
   readonly #report: StatusReport
+  readonly #load = new Mailbox.Load()
   #links = TupleMap.elsewhere
 
   constructor(store: TupleStore["Service"], settings: Settings.Settings) {
     this.#store = store
     this.settings = settings
     this.journal.verbose = settings.verbose
-    this.#clients = new Clients(store, this.journal)
+    this.#clients = new Clients(store, this.journal, this.#load, () => ++this.#links)
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
     this.#report = new StatusReport(this, store, this.#clients, this.#quota)
   }
@@ -117,12 +118,13 @@ export class GossipEngine {
 
   /** An endpoint to connect to; the machine starts disconnected. */
   join(endpoint: string): Joined {
+    const link = ++this.#links
     const joined = {
       endpoint,
-      link: ++this.#links,
+      link,
       remote: Remote.start,
       error: undefined,
-      mailbox: Mailbox.ofFrames(this.#store, Mailbox.limits(this.settings))
+      mailbox: Mailbox.ofFrames(this.#store, { link, limits: Mailbox.limits(this.settings), load: this.#load })
     }
     this.joined.set(endpoint, joined)
     return joined
@@ -164,6 +166,7 @@ export class GossipEngine {
   }
 
   tick(now: number): void {
+    for (const { mailbox } of this.#clients.permit(now, this.settings.dumpsPerSecond)) this.#touched.add(mailbox)
     for (const { clients } of this.served.values()) {
       for (const client of clients.values()) {
         const timeout = this.settings.serverTimeout
@@ -171,15 +174,15 @@ export class GossipEngine {
       }
     }
     for (const joined of this.joined.values()) {
-      const { isEmpty: idle, late } = joined.mailbox.outbox
+      const { isBehind: behind, isEmpty: idle } = joined.mailbox.outbox
       const sequence = this.#store.sequence()
-      this.#guard(joined, () => this.#stepRemote(joined, { _tag: "Tick", now, sequence, idle, late }))
+      this.#guard(joined, () => this.#stepRemote(joined, { _tag: "Tick", now, sequence, idle, behind }))
     }
   }
 
   /** When the next tick is due, in milliseconds; infinity where none is. */
   deadline(): number {
-    let due = Number.POSITIVE_INFINITY
+    let due = this.#clients.deadline(this.settings.dumpsPerSecond)
     for (const { remote } of this.joined.values()) due = Math.min(due, Remote.deadline(remote) ?? due)
     const timeout = this.settings.serverTimeout
     if (timeout === undefined || timeout === 0) return due
@@ -226,14 +229,7 @@ export class GossipEngine {
           this.#send(client, { ...Message.pong, trailer: Refusals.encode(client.refusals ?? {}) })
           break
         case "Dump":
-          // What waits is in the dump too; a peer that says HELLO again and again has at most so many dumps waiting.
-          if (client.mailbox.outbox.sources >= mostDumps) client.mailbox.outbox.forget()
-          this.#pour(
-            client,
-            { upTo: this.#store.sequence() },
-            client.served.rules.read,
-            client.served.dumping?.(client.peer)
-          )
+          if (input._tag === "Received") this.#owe(client, input.now)
           break
         case "Tell":
           break // by #accept
@@ -284,7 +280,6 @@ export class GossipEngine {
 
   /** Merges a tuple, and tells everybody but its origin if it is new. */
   #accept(tuple: Tuple, origin: Link | undefined, known?: TupleMap.Known): Refusal | undefined {
-    const link = origin !== undefined && "link" in origin ? origin.link : TupleMap.elsewhere
     const old = this.#store.get(tuple.keyOctets)
     const refusal = this.#quota.refuses(tuple, old, this.#store.size(), this.settings)
     if (refusal !== undefined) {
@@ -292,7 +287,7 @@ export class GossipEngine {
       this.journal.refuse(refusal, () => `refused a tuple${from} of ${tuple.valueOctets.length} octets`, origin)
       return refusal
     }
-    switch (this.#store.merge(tuple, link, known)) {
+    switch (this.#store.merge(tuple, origin?.link ?? TupleMap.elsewhere, known)) {
       case "Duplicate":
         this.journal.counters.duplicates += 1
         return undefined
@@ -303,29 +298,31 @@ export class GossipEngine {
         this.journal.counters.accepted += 1
         this.#quota.took(tuple, old)
     }
-    // Encoded once for all, and only if there is anybody.
-    let frame: Uint8Array | undefined
-    const tell = ({ mailbox }: Link) => {
-      frame ??= Message.encode(Message.publish(tuple))
-      mailbox.outbox.put(tuple.keyOctets, frame)
-      this.#touched.add(mailbox)
-    }
+    // Encoded once for all.
+    const frame = Message.encode(Message.publish(tuple))
     for (const { clients, rules } of this.served.values()) {
       if (!Security.allows(rules.read, tuple.keyOctets)) continue
       for (const client of clients.values()) {
-        if (client !== origin && tells(Session.step(client.session, accepted).actions)) tell(client)
+        if (client !== origin && tells(Session.step(client.session, accepted).actions)) this.#put(client.mailbox, frame)
       }
     }
     for (const joined of this.joined.values()) {
       // The times play no part in it.
-      if (joined !== origin && tells(Remote.step(joined.remote, accepted, noTiming).actions)) tell(joined)
+      if (joined !== origin && tells(Remote.step(joined.remote, accepted, noTiming).actions)) {
+        this.#put(joined.mailbox, frame)
+      }
     }
     const delivery = { _tag: "Deliver", tuple } as const
-    for (const subscriber of this.subscribers) {
-      subscriber.outbox.put(tuple.keyOctets, delivery)
-      this.#touched.add(subscriber)
-    }
+    for (const subscriber of this.subscribers) this.#put(subscriber, delivery)
     return undefined
+  }
+
+  /** Puts the newest change. A reader that is behind is not woken: it takes all the while. */
+  #put<A>(mailbox: Mailbox.Mailbox<A>, item: A): void {
+    const { outbox } = mailbox
+    const before = outbox.isBehind
+    if (outbox.put(this.#store.sequence(), item)) this.#touched.add(mailbox)
+    else if (!before) this.journal.counters.fellBehind += 1
   }
 
   #send(link: Link, message: Message.Message): void {
@@ -337,8 +334,17 @@ export class GossipEngine {
     this.#touched.add(link.mailbox)
   }
 
-  #pour(link: Link, range: TupleMap.Range, rule?: Security.Rules["read"], done?: (tuples: number) => void): void {
-    link.mailbox.outbox.pour(encodeAll(this.#store.read(range), rule, done))
+  #owe(client: Client, now: number): void {
+    const { peer, served } = client
+    const tuples = this.#store.read({ upTo: this.#store.sequence() })
+    const dump = Mailbox.encodeAll(tuples, served.rules.read, served.dumping?.(peer))
+    const part = Math.min(1, Math.max(this.#store.size() / wholeDump.tuples, this.#quota.octets / wholeDump.octets))
+    this.#clients.owe(client, dump, part, now, this.settings.dumpsPerSecond)
+    this.#touched.add(client.mailbox)
+  }
+
+  #pour(link: Link, range: TupleMap.Range): void {
+    link.mailbox.outbox.pour(Mailbox.encodeAll(this.#store.read(range)))
     this.#touched.add(link.mailbox)
   }
 
@@ -372,24 +378,10 @@ export class GossipEngine {
 const accepted = { _tag: "Accepted" } as const
 /** Stands for a message that is not even looked at: it costs its sender the session. */
 const tooMany = Message.decode([])
-/** Dumps that may wait for one client. To forget them costs a look at all that waits, so it is not done for each. */
-const mostDumps = 16
+/** A dump of less counts for less. */
+const wholeDump = { tuples: 1000, octets: 2 ** 20 }
 const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0 }
 
-const nameOf = (link: Link): string => ("link" in link ? link.endpoint : link.name)
+const nameOf = (link: Link): string => ("name" in link ? link.name : link.endpoint)
 
 const tells = (actions: ReadonlyArray<Session.Action | Remote.Action>): boolean => actions[0]?._tag === "Tell"
-
-function* encodeAll(
-  tuples: Iterator<Tuple, void>,
-  rule?: Security.Rules["read"],
-  done?: (count: number) => void
-): Generator<Uint8Array, void> {
-  let count = 0
-  for (let next = tuples.next(); next.done !== true; next = tuples.next()) {
-    if (!Security.allows(rule, next.value.keyOctets)) continue
-    yield Message.encode(Message.publish(next.value))
-    count += 1
-  }
-  done?.(count)
-}

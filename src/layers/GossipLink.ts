@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Allowance } from "../protocol/Allowance.ts"
 import type { Reply } from "../protocol/Command.ts"
 import type { Refusals } from "../protocol/Refusals.ts"
 import type * as Remote from "../protocol/Remote.ts"
@@ -15,6 +16,8 @@ import type { Mailbox } from "./Mailbox.ts"
 /** A client of one of our listeners. */
 export interface Client {
   readonly name: string
+  /** Its number in the tuple map. */
+  readonly link: number
   readonly served: Served
   readonly peer: Peer
   /** How many messages it sent in which second. */
@@ -24,6 +27,9 @@ export interface Client {
   reportedAt: number
   /** What was not taken of it; nothing as long as all was. */
   refusals: Refusals | undefined
+  /** Of the dumps it may still have, and for how much of one the one counts that it is owed. */
+  dumps: Allowance
+  dumpPart: number
   session: Session.State
   readonly mailbox: Mailbox<Uint8Array>
 }
@@ -73,4 +79,4 @@ export interface About {
  * @category getters
  */
 export const aboutOf = (link: Joined | Pick<Client, "peer" | "served">): About =>
-  "link" in link ? { endpoint: link.endpoint } : { endpoint: link.served.endpoint, peer: link.peer }
+  "served" in link ? { endpoint: link.served.endpoint, peer: link.peer } : { endpoint: link.endpoint }

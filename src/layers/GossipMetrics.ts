@@ -12,6 +12,7 @@
  * | `zgossip_invalid_total` | counter | `direction`: sent, received |
  * | `zgossip_malformed_total`, `zgossip_malformed_trailers_total`, `zgossip_refused_total` | counter | `reason` |
  * | `zgossip_replies_dropped_total`, `zgossip_defects_total` | counter | |
+ * | `zgossip_fell_behind_total`, `zgossip_dumps_delayed_total`, `zgossip_dumps_merged_total` | counter | |
  *
  * @since 0.1.0
  */
@@ -88,6 +89,12 @@ const names: { readonly [counter in keyof Counters]: Named } = {
     description: "Replies dropped because their peer asks and does not read"
   },
   defects: { name: "zgossip_defects_total", description: "Messages dropped because of a fault of zgossip itself" },
+  fellBehind: {
+    name: "zgossip_fell_behind_total",
+    description: "Times a peer or subscriber had not read what there was room for"
+  },
+  dumpsDelayed: { name: "zgossip_dumps_delayed_total", description: "Dumps that wait as their client had many" },
+  dumpsMerged: { name: "zgossip_dumps_merged_total", description: "Dumps that a later HELLO took the place of" },
   malformed: { name: "zgossip_malformed_total", description: "Messages that were none" },
   malformedTrailers: {
     name: "zgossip_malformed_trailers_total",

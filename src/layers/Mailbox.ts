@@ -8,13 +8,40 @@ import type { Reply } from "../protocol/Command.ts"
 import * as Message from "../protocol/Message.ts"
 import type { Limits } from "../protocol/Outbox.ts"
 import { Outbox } from "../protocol/Outbox.ts"
+import type { Rules } from "../protocol/Security.ts"
+import { allows } from "../protocol/Security.ts"
 import type { Settings } from "../protocol/Settings.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
+import type { Known } from "../protocol/TupleMap.ts"
 import type { GossipError } from "../services/Gossip.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 
 /** One chunk: what a sender hands to its socket at a time, and the grain of fairness between peers. */
 const chunkItems = 512
 const chunkSize = 256 * 1024
+
+/** The least of a chunk, and how many items the chunks of all readers together have where there are many of them. */
+const fewestItems = 16
+const itemsAtOnce = 8192
+
+/** A reader that waits for an answer has as many times as much. */
+const favour = 8
+
+/**
+ * The readers of a node that are being given something. The more of them there are the smaller are their chunks, save
+ * for one that waits for an answer: it must not wait for thousands that only listen.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Load {
+  busy = 0
+
+  chunk(waitsForAnswer: boolean): number {
+    const fair = Math.max(fewestItems, Math.floor(itemsAtOnce / this.busy))
+    return Math.min(chunkItems, waitsForAnswer ? favour * fair : fair)
+  }
+}
 
 /**
  * The inbox fiber puts, one fiber takes.
@@ -27,9 +54,12 @@ export class Mailbox<A> {
   #wake: (() => void) | undefined
   #roomy: (() => void) | undefined
   #closed = false
+  #busy = false
+  readonly #load: Load
 
-  constructor(outbox: Outbox<A>) {
+  constructor(outbox: Outbox<A>, load: Load) {
     this.outbox = outbox
+    this.#load = load
   }
 
   /** Waits until there is something to take, and takes a chunk of it; an empty one once the mailbox is closed. */
@@ -68,8 +98,20 @@ export class Mailbox<A> {
     this.wake()
   }
 
+  /** Its reader takes no more. */
+  rest(): void {
+    this.#note(false)
+  }
+
+  #note(busy: boolean): void {
+    if (busy === this.#busy) return
+    this.#busy = busy
+    this.#load.busy += busy ? 1 : -1
+  }
+
   #take(): ReadonlyArray<A> {
-    const taken = this.outbox.take(chunkItems, chunkSize)
+    const taken = this.outbox.take(this.#load.chunk(this.outbox.hasReplies), chunkSize)
+    this.#note(taken.length > 0)
     if (this.outbox.takesReplies || this.#closed) this.#roomy?.()
     return taken
   }
@@ -85,21 +127,33 @@ export const limits = ({ queueOctets, queueTuples }: Settings): Limits => ({
 })
 
 /**
- * For a peer: frames. What waited is encoded when its turn comes.
+ * For a peer: frames. What it missed is encoded when its turn comes, save what came by `link`, which is its own, and what
+ * the rule does not let it read.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const ofFrames = (store: TupleStore["Service"], limits: Limits): Mailbox<Uint8Array> =>
+export const ofFrames = (
+  store: TupleStore["Service"],
+  {
+    limits,
+    link,
+    load,
+    rule
+  }: {
+    readonly link: number
+    readonly limits: Limits
+    readonly load: Load
+    readonly rule?: Rules["read"]
+  }
+): Mailbox<Uint8Array> =>
   new Mailbox(
     new Outbox(
-      (key) => {
-        const tuple = store.get(key)
-        return tuple === undefined ? undefined : Message.encode(Message.publish(tuple))
-      },
+      (synced) => encodeAll(since(store, { link, synced }), rule),
       (frame) => frame.length,
       limits
-    )
+    ),
+    load
   )
 
 /**
@@ -111,11 +165,38 @@ export const ofFrames = (store: TupleStore["Service"], limits: Limits): Mailbox<
 export const ofReplies = (store: TupleStore["Service"], limits: Limits): Mailbox<Reply<GossipError>> =>
   new Mailbox(
     new Outbox<Reply<GossipError>>(
-      (key) => {
-        const tuple = store.get(key)
-        return tuple === undefined ? undefined : { _tag: "Deliver", tuple }
-      },
+      (synced) => deliverAll(since(store, { link: nobody, synced })),
       (reply) => (reply._tag === "Deliver" ? reply.tuple.keyOctets.length + reply.tuple.valueOctets.length : 1),
       limits
-    )
+    ),
+    new Load()
   )
+
+/** No link has this number: a subscriber is told of all. */
+const nobody = -1
+
+const since = (store: TupleStore["Service"], unknownTo: Known) => store.read({ upTo: store.sequence(), unknownTo })
+
+/**
+ * Frames of the tuples that the rule lets one read, made as they are taken; `done` is told how many there were.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export function* encodeAll(
+  tuples: Iterator<Tuple, void>,
+  rule?: Rules["read"],
+  done?: (count: number) => void
+): Generator<Uint8Array, void> {
+  let count = 0
+  for (let next = tuples.next(); next.done !== true; next = tuples.next()) {
+    if (!allows(rule, next.value.keyOctets)) continue
+    yield Message.encode(Message.publish(next.value))
+    count += 1
+  }
+  done?.(count)
+}
+
+function* deliverAll(tuples: Iterator<Tuple, void>): Generator<Reply<GossipError>, void> {
+  for (let next = tuples.next(); next.done !== true; next = tuples.next()) yield { _tag: "Deliver", tuple: next.value }
+}

@@ -229,7 +229,10 @@ export const make = Effect.fnUntraced(function* (
           Effect.flatMap((messages) => submit((engine, now) => engine.receiveRemote(joined, messages, now))),
           Effect.forever
         )
-        return yield* Effect.raceFirst(send, receive)
+        return yield* Effect.ensuring(
+          Effect.raceFirst(send, receive),
+          Effect.sync(() => joined.mailbox.rest())
+        )
       })
     )
 
@@ -334,6 +337,7 @@ const sendToClient = (
       ({ reason }) => reason._tag === "PeerGone" || reason._tag === "Closed",
       () => Effect.void
     ),
+    Effect.ensuring(Effect.sync(() => mailbox.rest())),
     Effect.tapCause((cause) => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.void
       const endpoint = Endpoint.format(listener.endpoint)

@@ -19,12 +19,12 @@ import { codeOf } from "./ZmqError.ts"
 /** Octets of a notice: long enough that no peer guesses it and forges a departure. */
 const noticeSize = 32
 
-/** How many messages are sent before the event loop turns once. */
+/** How many messages are sent, through all sockets together, before the event loop turns: so many, and one sender's. */
 const sendsPerTurn = 256
 
 /** Wait between two looks at a full pipe, in ms: doubles up to the last, so that a peer that stalls costs little. */
 const firstPause = 1
-const longestPause = 32
+const longestPause = 512
 
 /**
  * Options of every socket, in libzmq's units: ms, and messages per peer.
@@ -199,6 +199,40 @@ export const sendAll = (
   return Effect.suspend(() => (messages.length === 0 ? Effect.void : loop(0, firstPause)))
 }
 
+/**
+ * Senders that wait for their turn. Each is let go for what it has, in order: however many peers are sent something, the
+ * event loop turns all the while.
+ */
+let waiting: Array<() => void> = []
+let gone = 0
+let sends = sendsPerTurn
+let turning = false
+
+/** Waits for the turn to send so many. */
+const leave = (messages: number): Promise<void> =>
+  new Promise((resume) => {
+    waiting.push(() => {
+      sends -= messages
+      resume()
+    })
+    letGo()
+  })
+
+const letGo = (): void => {
+  while (sends > 0 && gone < waiting.length) waiting[gone++]?.()
+  if (gone === waiting.length || gone >= 1024) {
+    waiting = waiting.slice(gone)
+    gone = 0
+  }
+  if (turning) return
+  turning = true
+  setImmediate(() => {
+    turning = false
+    sends = sendsPerTurn
+    if (waiting.length > 0) letGo()
+  })
+}
+
 /** Sends from the message at `first` on until the pipe is full, and gives the first one that was not sent. */
 const push = (
   messages: ReadonlyArray<Uint8Array>,
@@ -210,10 +244,10 @@ const push = (
     const run = async () => {
       let next = first
       try {
+        await leave(messages.length - next)
         for (let message = messages[next]; wanted && message !== undefined; message = messages[next]) {
           await transmit(message)
           next++
-          if ((next - first) % sendsPerTurn === 0) await turn()
         }
         resume(Effect.succeed(next))
       } catch (cause) {

@@ -1,10 +1,10 @@
 /**
  * What one reader has still to be given: a peer its frames, a subscriber its tuples. It never holds more than its
- * bounds and one key for each tuple of the map, however slow the reader, and it loses no tuple for good:
+ * bounds, however slow the reader, and it loses no tuple for good:
  *
  * - a queue, in order, up to `maxItems` items and `maxSize` octets;
- * - behind it the keys that found the queue full, each once, a changed one last. Their values are looked up when their
- *   turn comes, so the reader gets the newest and skips those in between.
+ * - behind it the number of the first change that found the queue full. What changed from there on is looked up when its
+ *   turn comes, so the reader gets the newest value of each key and skips those in between.
  *
  * A reader that keeps up sees every change in order; one that does not sees a part of them, in order, and the last one
  * of every key.
@@ -13,8 +13,6 @@
  *
  * @since 0.1.0
  */
-import type { Octets } from "./Octets.ts"
-
 /**
  * @since 0.1.0
  * @category models
@@ -41,14 +39,16 @@ class Reply<A> {
   }
 }
 
-/** Items that are made when their turn comes. */
+/** Items that are made when their turn comes; none where there is nothing to be made of them any more. */
 class Source<A> {
-  readonly items: Iterator<A, void>
+  items: Iterator<A, void> | undefined
 
   constructor(items: Iterator<A, void>) {
     this.items = items
   }
 }
+
+const isDropped = (item: unknown): boolean => item instanceof Source && item.items === undefined
 
 /**
  * @since 0.1.0
@@ -58,36 +58,49 @@ export class Outbox<A> {
   #queue: Array<A | Reply<A> | Source<A> | undefined> = []
   #head = 0
   #size = 0
-  #sources = 0
-  /** Insertion order is sending order. */
-  readonly #late = new Set<Octets>()
-  /** One for as long as there are any: a new one would have to step over all that were deleted. */
-  #lateKeys: Iterator<Octets> | undefined
-  readonly #current: (key: Octets) => A | undefined
+  /** The dump that has not begun. What is behind it waits for it. */
+  #owed: Source<A> | undefined
+  #permitted = false
+  #replies = 0
+  /** Sources in the queue that were dropped. */
+  #dropped = 0
+  /** The sequence number of the first change that is not in the queue. */
+  #missed: number | undefined
+  readonly #since: (sequence: number) => Iterator<A, void>
   readonly #sizeOf: (item: A) => number
   readonly #limits: Limits
 
   /**
-   * `current` gives the newest item of a key, or nothing where there is none any more; `sizeOf` the octets of an item.
+   * `since` gives the items of what has changed behind a sequence number, in that order, while they are taken; `sizeOf`
+   * the octets of an item.
    */
-  constructor(current: (key: Octets) => A | undefined, sizeOf: (item: A) => number, limits: Limits = defaultLimits) {
-    this.#current = current
+  constructor(
+    since: (sequence: number) => Iterator<A, void>,
+    sizeOf: (item: A) => number,
+    limits: Limits = defaultLimits
+  ) {
+    this.#since = since
     this.#sizeOf = sizeOf
     this.#limits = limits
   }
 
   get isEmpty(): boolean {
-    return this.#items === 0 && this.#late.size === 0
+    return this.#items === 0 && this.#missed === undefined
   }
 
-  /** Keys that wait behind the queue: what is put now overtakes them. */
-  get late(): number {
-    return this.#late.size
+  /** Whether there are changes that wait behind the queue: what is pushed now overtakes them. */
+  get isBehind(): boolean {
+    return this.#missed !== undefined
   }
 
-  /** How many {@link pour}s are not at their end. */
-  get sources(): number {
-    return this.#sources
+  /** Whether there is a dump that has not begun. */
+  get owes(): boolean {
+    return this.#owed !== undefined
+  }
+
+  /** Whether its reader has asked for something that is still in the queue. */
+  get hasReplies(): boolean {
+    return this.#replies > 0
   }
 
   get hasRoom(): boolean {
@@ -100,23 +113,26 @@ export class Outbox<A> {
   }
 
   get #items(): number {
-    return this.#queue.length - this.#head
+    return this.#queue.length - this.#head - this.#dropped
   }
 
-  /** Puts the news of a key. */
-  put(key: Octets, item: A): void {
-    if (this.#late.size === 0 && this.hasRoom) {
-      this.#append(item)
-    } else {
-      this.#late.delete(key)
-      this.#late.add(key)
+  /** Puts the change of this sequence number. False where it has to wait behind the queue. */
+  put(sequence: number, item: A): boolean {
+    if (this.#missed !== undefined) return false
+    if (!this.hasRoom) {
+      this.#missed = sequence
+      return false
     }
+    this.#queue.push(item)
+    this.#size += this.#sizeOf(item)
+    return true
   }
 
   /** Puts a reply. False where a reader that asks and never reads has filled even the room kept for replies. */
   push(item: A): boolean {
     if (!this.takesReplies) return false
     this.#queue.push(new Reply(item))
+    this.#replies += 1
     this.#size += this.#sizeOf(item)
     return true
   }
@@ -124,7 +140,34 @@ export class Outbox<A> {
   /** Puts items that are made while they are taken. The caller bounds how many of these wait. */
   pour(items: Iterator<A, void>): void {
     this.#queue.push(new Source(items))
-    this.#sources += 1
+  }
+
+  /**
+   * Puts a dump: items that are made while they are taken, of which no more than one waits. One that has not begun is
+   * dropped, for this one has all of it; one that is being taken is first taken to its end. It does not begin, and
+   * nothing behind it is taken, before {@link permit}.
+   */
+  owe(items: Iterator<A, void>): void {
+    if (this.#owed === undefined) {
+      this.#permitted = false
+    } else {
+      this.#owed.items = undefined
+      this.#dropped += 1
+    }
+    // Somebody who asks and does not read: what was dropped must not pile up.
+    if (this.#dropped >= this.#limits.maxItems) {
+      this.#queue = this.#queue.slice(this.#head).filter((item) => !isDropped(item))
+      this.#head = 0
+      this.#dropped = 0
+    }
+    this.#owed = new Source(items)
+    this.#queue.push(this.#owed)
+    this.#missed = undefined
+  }
+
+  /** Lets the dump that waits begin when its turn comes, or the one that takes its place by then. */
+  permit(): void {
+    this.#permitted = true
   }
 
   /** Drops what waits, save replies. */
@@ -132,6 +175,7 @@ export class Outbox<A> {
     const replies = this.#queue.slice(this.#head).filter((item) => item instanceof Reply)
     this.clear()
     this.#queue = replies
+    this.#replies = replies.length
     for (const { item } of replies) this.#size += this.#sizeOf(item)
   }
 
@@ -139,17 +183,19 @@ export class Outbox<A> {
     this.#queue = []
     this.#head = 0
     this.#size = 0
-    this.#sources = 0
-    this.#late.clear()
-    this.#lateKeys = undefined
+    this.#owed = undefined
+    this.#replies = 0
+    this.#dropped = 0
+    this.#missed = undefined
   }
 
   /** Takes up to `maxItems` items, and no more once they have `maxSize` octets. */
   take(maxItems: number, maxSize: number): Array<A> {
     const taken: Array<A> = []
     let size = 0
-    while (taken.length < maxItems && size < maxSize && !this.isEmpty) {
-      const item = this.#items > 0 ? this.#takeQueued() : this.#takeLate()
+    while (taken.length < maxItems && size < maxSize && !this.isEmpty && !this.#isHeld) {
+      if (this.#items === 0) this.#catchUp()
+      const item = this.#takeQueued()
       if (item === undefined) continue
       taken.push(item)
       size += this.#sizeOf(item)
@@ -157,35 +203,36 @@ export class Outbox<A> {
     return taken
   }
 
-  #append(item: A): void {
-    this.#queue.push(item)
-    this.#size += this.#sizeOf(item)
+  get #isHeld(): boolean {
+    return this.#owed !== undefined && !this.#permitted && this.#queue[this.#head] === this.#owed
   }
 
   #takeQueued(): A | undefined {
     const item = this.#queue[this.#head]
     if (item instanceof Source) {
+      if (item === this.#owed) this.#owed = undefined
+      if (item.items === undefined) {
+        this.#dropped -= 1
+        this.#advance()
+        return undefined
+      }
       const next = item.items.next()
       if (next.done !== true) return next.value
-      this.#sources -= 1
       this.#advance()
       return undefined
     }
     this.#advance()
+    if (item instanceof Reply) this.#replies -= 1
     const taken = item instanceof Reply ? item.item : item
     if (taken !== undefined) this.#size -= this.#sizeOf(taken)
     return taken
   }
 
-  #takeLate(): A | undefined {
-    this.#lateKeys ??= this.#late.values()
-    const { done, value } = this.#lateKeys.next()
-    if (done === true) {
-      this.#lateKeys = undefined
-      return undefined
-    }
-    this.#late.delete(value)
-    return this.#current(value)
+  /** What was missed has its turn; what changes from now on is put behind it. */
+  #catchUp(): void {
+    if (this.#missed === undefined) return
+    this.pour(this.#since(this.#missed - 1))
+    this.#missed = undefined
   }
 
   /** Moves on. The room in the queue is given back now and then, the item at once. */

@@ -116,15 +116,15 @@ export type Input =
   /** The clock that `now` comes from stood still: more time went by than it says. */
   | { readonly _tag: "Slept" }
   /**
-   * The time may have come for something. `idle`: nothing waits to be sent. `late`: so many tuples wait behind what is
-   * sent now.
+   * The time may have come for something. `idle`: nothing waits to be sent. `behind`: tuples wait behind what is sent
+   * now.
    */
   | {
       readonly _tag: "Tick"
       readonly now: number
       readonly sequence: number
       readonly idle: boolean
-      readonly late: number
+      readonly behind: boolean
     }
 
 /**
@@ -342,7 +342,7 @@ const refused = ({ answers, link, synced }: Live): State => ({
 })
 
 const tick = (state: Live, input: Extract<Input, { readonly _tag: "Tick" }>, timing: Timing): Step => {
-  const { idle, late, now, sequence } = input
+  const { behind, idle, now, sequence } = input
   if (now < state.link.pingAt) return stay(state)
   const link = { ...state.link, pingAt: now + timing.pingInterval }
   if (state._tag === "Joining") {
@@ -355,7 +355,7 @@ const tick = (state: Live, input: Extract<Input, { readonly _tag: "Tick" }>, tim
   if (!idle && link.open.length >= Pings.maxOpen) return stay({ ...state, link })
   const asked = Pings.ask(link, now)
   // Tuples that wait are sent after this PING: its PONG will not vouch for them.
-  const fenced = state._tag === "Connected" && state.fence === undefined && late === 0
+  const fenced = state._tag === "Connected" && state.fence === undefined && !behind
   return {
     state: fenced ? { ...state, link: asked, fence: { pong: asked.pings, sequence } } : { ...state, link: asked },
     actions: [ping]

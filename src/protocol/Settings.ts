@@ -31,6 +31,7 @@ export interface Settings extends Security.Security {
   readonly clients: number
   readonly clientsPerAddress: number
   readonly messagesPerSecond: number
+  readonly dumpsPerSecond: number
   readonly store: "memory"
 }
 
@@ -54,6 +55,7 @@ export const defaults: Settings = {
   clients: 10_000,
   clientsPerAddress: 0,
   messagesPerSecond: 0,
+  dumpsPerSecond: 2,
   store: "memory"
 }
 
@@ -160,7 +162,7 @@ export const definitions: ReadonlyArray<Definition> = [
     path: "limits/queue-tuples",
     field: "queueTuples",
     type: whole("tuples", 1),
-    about: "how many may wait for one peer or subscriber; behind them wait keys, each once",
+    about: "how many may wait for one peer or subscriber; what changes beyond that is looked up when its turn comes",
     takesEffect: "for clients, remotes and subscribers that are new then"
   },
   {
@@ -212,6 +214,14 @@ export const definitions: ReadonlyArray<Definition> = [
     type: whole("messages", 0),
     about:
       "how many one client may send, 0 means any; one more is answered with INVALID, and it has to say HELLO again",
+    takesEffect: "at once"
+  },
+  {
+    path: "limits/dumps-per-second",
+    field: "dumpsPerSecond",
+    type: whole("dumps", 0),
+    about:
+      "how many of 1000 tuples or more one client may get, of smaller ones more, 0 means any; HELLOs beyond that are answered later, all of them with one dump",
     takesEffect: "at once"
   },
   {

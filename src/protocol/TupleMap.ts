@@ -14,8 +14,8 @@ import type { Octets } from "./Octets.ts"
 import type { Tuple } from "./Tuple.ts"
 
 /**
- * A tuple held, the sequence number of the change that brought it, and the link it came by: the number of a remote, or
- * {@link elsewhere}.
+ * A tuple held, the sequence number of the change that brought it, and the link it came by: the number of a remote or of
+ * a client, or {@link elsewhere}.
  *
  * @since 0.1.0
  * @category models
@@ -27,7 +27,7 @@ export interface Entry {
 }
 
 /**
- * The link of what was not said by a remote: published here, or by a client.
+ * The link of what was published here.
  *
  * @since 0.1.0
  * @category models
@@ -52,9 +52,14 @@ export interface Known {
 export interface TupleMap {
   /** In order of first arrival. */
   readonly entries: Map<Octets, Entry>
+  /** The keys of the last changes, each in the place of its sequence number. */
+  readonly recent: Array<Octets>
   /** Of the newest change; 0 in a new map. */
   sequence: number
 }
+
+/** How many changes {@link read} finds without a look at all that is held. */
+const mostRecent = 2 ** 16
 
 /**
  * - `Accepted`: the key was unknown or had another value; it is held now
@@ -70,7 +75,7 @@ export type Outcome = "Accepted" | "Duplicate" | "Stale"
  * @since 0.1.0
  * @category constructors
  */
-export const make = (): TupleMap => ({ entries: new Map(), sequence: 0 })
+export const make = (): TupleMap => ({ entries: new Map(), recent: [], sequence: 0 })
 
 /**
  * Merges one tuple, which came by `link`. Where `known` is given, its sender has not heard our news yet: what it says of
@@ -87,6 +92,7 @@ export const merge = (map: TupleMap, tuple: Tuple, link = elsewhere, known?: Kno
   }
   map.sequence += 1
   map.entries.set(tuple.keyOctets, { tuple, sequence: map.sequence, link })
+  map.recent[map.sequence % mostRecent] = tuple.keyOctets
   return "Accepted"
 }
 
@@ -106,21 +112,39 @@ export interface Range {
 
 /**
  * The tuples of a range, lazily: a reader that takes its time holds no copy, and skips what changed meanwhile, as it
- * will be told of that anyway. It ends where the map ended when reading began.
+ * will be told of that anyway. It ends where the map ended when reading began. In order of first arrival, save what is
+ * unknown to a remote that missed little: that is found, and comes, by its changes.
  *
  * @since 0.1.0
  * @category reading
  */
-export function* read(map: TupleMap, { except, knownTo, unknownTo, upTo }: Range): Generator<Tuple, void> {
-  let left = map.entries.size
-  for (const [key, entry] of map.entries) {
-    if (left-- === 0) return
-    if (entry.sequence > upTo) continue
-    if (unknownTo !== undefined && isKnown(entry, unknownTo)) continue
-    if (knownTo !== undefined && !isKnown(entry, knownTo)) continue
-    if (except?.has(key) === true) continue
-    yield entry.tuple
+export function* read(map: TupleMap, range: Range): Generator<Tuple, void> {
+  const { unknownTo, upTo } = range
+  const last = Math.min(upTo, map.sequence)
+  if (unknownTo === undefined || unknownTo.synced >= last) return yield* readAll(map, range)
+  for (let sequence = unknownTo.synced + 1; sequence <= last; sequence++) {
+    // Others may have taken the place of it by now.
+    if (map.sequence - sequence >= mostRecent) {
+      return yield* readAll(map, { ...range, unknownTo: { link: unknownTo.link, synced: sequence - 1 } })
+    }
+    const key = map.recent[sequence % mostRecent]
+    const entry = key === undefined ? undefined : map.entries.get(key)
+    if (entry?.sequence === sequence && isWanted(entry, range)) yield entry.tuple
   }
 }
+
+function* readAll(map: TupleMap, range: Range): Generator<Tuple, void> {
+  let left = map.entries.size
+  for (const entry of map.entries.values()) {
+    if (left-- === 0) return
+    if (isWanted(entry, range)) yield entry.tuple
+  }
+}
+
+const isWanted = (entry: Entry, { except, knownTo, unknownTo, upTo }: Range): boolean =>
+  entry.sequence <= upTo &&
+  (unknownTo === undefined || !isKnown(entry, unknownTo)) &&
+  (knownTo === undefined || isKnown(entry, knownTo)) &&
+  except?.has(entry.tuple.keyOctets) !== true
 
 const isKnown = (entry: Entry, { link, synced }: Known): boolean => entry.sequence <= synced || entry.link === link

@@ -102,6 +102,11 @@ export interface Counters {
   readonly invalidReceived: number
   /** Replies dropped because their peer asks and does not read. */
   readonly repliesDropped: number
+  /** How often a peer or a subscriber had not read what there was room for, and skipped values from there on. */
+  readonly fellBehind: number
+  /** Dumps that wait because their client had as many as it may have; those that a later HELLO took the place of. */
+  readonly dumpsDelayed: number
+  readonly dumpsMerged: number
   /** Messages dropped because of a fault of our own. */
   readonly defects: number
   readonly malformed: { readonly [reason in Malformed["reason"]]: number }

@@ -172,19 +172,109 @@ describe("clients", () => {
   )
 })
 
+/** A node of `count` tuples, and a client without manners. */
+const dumping = (count: number, options: Gossip.Options = {}) =>
+  Effect.gen(function* () {
+    const publish = Array.from({ length: count }, (_, n) => [`k${n}`, "v"] as const)
+    const { client, gossip, network } = yield* limited({ publish, ...options })
+    const counters = Effect.map(gossip.status, ({ counters }) => counters)
+    return { client: yield* client("client"), network, counters, gossip }
+  })
+
+const dumpsIn = (heard: ReadonlyArray<string>, count: number) =>
+  heard.filter((line) => line.startsWith("PUBLISH")).length / count
+
 describe("dumps", () => {
-  it.effect("that wait for a client that asks and does not read are few; the last one is whole", () =>
+  it.effect("beyond so many a second wait, with what is behind them, and HELLOs are told one by all", () =>
     Effect.gen(function* () {
-      const publish = Array.from({ length: 2000 }, (_, n) => [`k${n}`, "v"] as const)
-      const { client, network } = yield* limited({ publish })
-      const greedy = yield* client("greedy")
+      const { client, counters, network } = yield* dumping(1000, { dumpsPerSecond: 2 })
       // Two of them: one is refused, and the next one is not
-      yield* greedy.say(...Array.from({ length: 1001 }, () => Wire.HELLO), Wire.PING)
+      for (let n = 0; n < 1000; n++) {
+        yield* client.say(Wire.HELLO, Wire.HELLO)
+        if (n % 100 === 0) yield* settle(network)
+      }
+      yield* client.say(Wire.HELLO, Wire.PING)
       yield* settle(network)
-      const heard = greedy.take()
-      assert.isBelow(heard.filter((line) => line.startsWith("PUBLISH")).length, 100 * 2000)
-      assert.strictEqual(heard.at(-1), "PONG")
-      assert.strictEqual(new Set(heard.slice(-2001, -1)).size, 2000)
+      const first = client.take()
+      assert.strictEqual(dumpsIn(first, 1000), 2)
+      assert.strictEqual(first.at(-1), "INVALID", "the PONG does not overtake the dump")
+      assert.deepInclude(yield* counters, { dumpsDelayed: 1, dumpsMerged: 998, invalidSent: 1000 })
+      yield* pass(network, 400)
+      assert.deepStrictEqual(client.take(), [])
+      yield* pass(network, 200)
+      const second = client.take()
+      assert.strictEqual(dumpsIn(second, 1000), 1)
+      assert.strictEqual(second.at(-1), "PONG")
+      yield* pass(network, 5000)
+      assert.deepStrictEqual(client.take(), [])
+    })
+  )
+
+  it.effect("come at that rate to one that asks all the time", () =>
+    Effect.gen(function* () {
+      const { client, network } = yield* dumping(1000)
+      for (let n = 0; n < 1000; n++) {
+        yield* client.say(Wire.HELLO, Wire.HELLO)
+        yield* pass(network, 10)
+      }
+      const dumps = dumpsIn(client.take(), 1000)
+      assert.isAtMost(dumps, 2 + 2 * 10)
+      assert.isAtLeast(dumps, 2 * 10)
+    })
+  )
+
+  it.effect("of few tuples count for less", () =>
+    Effect.gen(function* () {
+      const { client, network } = yield* dumping(10, { dumpsPerSecond: 1 })
+      for (let n = 0; n < 300; n++) {
+        yield* client.say(Wire.HELLO, Wire.HELLO)
+        yield* settle(network)
+      }
+      assert.strictEqual(dumpsIn(client.take(), 10), 1, "one, and a hundredth of one for each")
+      yield* pass(network, 1000)
+      assert.strictEqual(dumpsIn(client.take(), 10), 1)
+      for (let n = 0; n < 50; n++) {
+        yield* pass(network, 20)
+        yield* client.say(Wire.HELLO, Wire.HELLO, Wire.PING)
+        yield* settle(network)
+        assert.strictEqual(client.take().at(-1), "PONG")
+      }
+    })
+  )
+
+  it.effect("that were owed to a client that has left are nobody's; its successor has its own", () =>
+    Effect.gen(function* () {
+      const { client, gossip, network } = yield* dumping(1000, { clients: 1 })
+      for (let n = 0; n < 4; n++) {
+        yield* client.say(Wire.HELLO, Wire.PONG)
+        yield* settle(network)
+      }
+      const next = yield* rawClient(MemoryTransport.make(network, "next"), "inproc://here")
+      yield* next.say(Wire.HELLO, Wire.PING)
+      yield* settle(network)
+      assert.deepStrictEqual([dumpsIn(next.take(), 1000), dumpsIn(client.take(), 1000)], [1, 2])
+      yield* pass(network, 5000)
+      assert.deepStrictEqual(client.take(), [])
+      assert.deepInclude((yield* gossip.status).listeners[0], { peers: 1, members: 1 })
+    })
+  )
+
+  it.effect("are as many as are asked for where that is set; the setting takes effect at once", () =>
+    Effect.gen(function* () {
+      const { client, gossip, network } = yield* dumping(1000, { dumpsPerSecond: 1 })
+      yield* client.say(Wire.HELLO, Wire.HELLO)
+      yield* settle(network)
+      yield* client.say(Wire.HELLO, Wire.PING)
+      yield* settle(network)
+      assert.strictEqual(dumpsIn(client.take(), 1000), 1)
+      yield* gossip.set("limits/dumps-per-second", "0")
+      yield* pass(network, 10)
+      assert.strictEqual(dumpsIn(client.take(), 1000), 1)
+      for (let n = 0; n < 20; n++) {
+        yield* client.say(Wire.HELLO, Wire.HELLO, Wire.PING)
+        yield* settle(network)
+      }
+      assert.strictEqual(dumpsIn(client.take(), 1000), 20)
     })
   )
 })

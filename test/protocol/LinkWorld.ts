@@ -37,10 +37,7 @@ export class LinkWorld {
     const { maxItems, ...server } = { ...calm, ...options }
     this.server = new V1Server(server)
     this.outbox = new Outbox<Message.Message>(
-      (key) => {
-        const entry = this.map.entries.get(key)
-        return entry && Message.publish(entry.tuple)
-      },
+      (synced) => publishes(TupleMap.read(this.map, { upTo: this.map.sequence, unknownTo: { link, synced } })),
       () => 1,
       { maxItems, maxSize: 1_000_000 }
     )
@@ -85,7 +82,7 @@ export class LinkWorld {
       now: this.now,
       sequence: this.map.sequence,
       idle: this.outbox.isEmpty,
-      late: this.outbox.late
+      behind: this.outbox.isBehind
     })
   }
 
@@ -183,7 +180,7 @@ export class LinkWorld {
   #accept(tuple: Tuple, by: number, known?: TupleMap.Known): void {
     if (TupleMap.merge(this.map, tuple, by, known) !== "Accepted" || by === link) return
     if (Remote.step(this.remote, { _tag: "Accepted" }, this.#timing).actions[0]?._tag === "Tell") {
-      this.outbox.put(tuple.keyOctets, Message.publish(tuple))
+      this.outbox.put(this.map.sequence, Message.publish(tuple))
     }
   }
 

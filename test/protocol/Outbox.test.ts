@@ -22,7 +22,7 @@ class World {
 
   constructor(of: Limits = limits) {
     this.outbox = new Outbox<Item>(
-      (key) => this.newest.get(key),
+      (number) => this.#since(number, this.#number),
       ({ size }) => size,
       of
     )
@@ -31,7 +31,7 @@ class World {
   put(key: string, size = 1): Item {
     const item = { key, number: ++this.#number, size }
     this.newest.set(key, item)
-    this.outbox.put(key, item)
+    this.outbox.put(item.number, item)
     return item
   }
 
@@ -44,8 +44,19 @@ class World {
     this.outbox.pour(this.#read(this.#number))
   }
 
+  owe(): void {
+    this.outbox.owe(this.#read(this.#number))
+  }
+
   *#read(upTo: number): Generator<Item, void> {
     for (const item of this.newest.values()) if (item.number <= upTo) yield item
+  }
+
+  *#since(number: number, upTo: number): Generator<Item, void> {
+    const items = Array.from(this.newest.values()).toSorted((one, two) => one.number - two.number)
+    for (const item of items) {
+      if (item.number > number && item.number <= upTo && this.newest.get(item.key) === item) yield item
+    }
   }
 
   take(items = 1000, size = Number.POSITIVE_INFINITY): string {
@@ -55,6 +66,76 @@ class World {
       .join(" ")
   }
 }
+
+describe("a dump that is owed", () => {
+  it("waits for leave, and what is behind it waits for the dump", () => {
+    const world = new World()
+    world.put("a")
+    world.owe()
+    world.push("pong")
+    assert.isTrue(world.outbox.owes)
+    assert.strictEqual(world.take(), "a1")
+    assert.strictEqual(world.take(), "")
+    world.outbox.permit()
+    assert.strictEqual(world.take(), "a1 pong2")
+    assert.isFalse(world.outbox.owes)
+    assert.isTrue(world.outbox.isEmpty)
+    world.owe()
+    assert.strictEqual(world.take(), "", "leave is for one")
+  })
+
+  it("is one: a later one takes its place and its leave, behind what came between", () => {
+    const world = new World()
+    world.put("a")
+    world.take()
+    world.owe()
+    world.push("one")
+    world.outbox.permit()
+    world.put("b")
+    world.owe()
+    world.push("two")
+    assert.strictEqual(world.take(), "one2 b3 a1 b3 two4")
+  })
+
+  it("does not cut one short that is being taken", () => {
+    const world = new World()
+    world.put("a")
+    world.put("b")
+    world.take()
+    world.owe()
+    world.outbox.permit()
+    assert.strictEqual(world.take(1), "a1")
+    assert.isFalse(world.outbox.owes)
+    world.owe()
+    assert.strictEqual(world.take(), "b2")
+    world.outbox.permit()
+    assert.strictEqual(world.take(), "a1 b2")
+  })
+
+  it("of whom asks and does not read, costs the same however often he asks, and takes no room of replies", () => {
+    const world = new World()
+    world.put("a")
+    let pushed = 0
+    for (let n = 0; n < 10_000; n++) {
+      world.owe()
+      if (world.push("pong")) pushed += 1
+    }
+    assert.strictEqual(pushed, 2 * limits.maxItems - 2, "beside them the tuple and the dump")
+    world.outbox.permit()
+    assert.match(world.take(), /^a1( pong\d+){6} a1$/)
+    assert.isTrue(world.outbox.isEmpty)
+  })
+
+  it("is forgotten with the rest", () => {
+    const world = new World()
+    world.put("a")
+    world.owe()
+    world.push("pong")
+    world.outbox.forget()
+    assert.isFalse(world.outbox.owes)
+    assert.strictEqual(world.take(), "pong2")
+  })
+})
 
 describe("order", () => {
   it("a reader that keeps up gets every change, in order", () => {
@@ -69,9 +150,26 @@ describe("order", () => {
   it("a slow one gets the newest of the keys that found the queue full, a changed one last", () => {
     const world = new World()
     for (const key of ["a", "b", "c", "d", "x", "y", "a", "x"]) world.put(key)
-    assert.strictEqual(world.outbox.late, 3)
+    assert.isTrue(world.outbox.isBehind)
     assert.strictEqual(world.take(), "a1 b2 c3 d4 y6 a7 x8")
     assert.isTrue(world.outbox.isEmpty)
+  })
+
+  it("what changes while it catches up comes behind that, once", () => {
+    const world = new World()
+    for (const key of ["a", "b", "c", "d", "x", "y", "z"]) world.put(key)
+    assert.strictEqual(world.take(5), "a1 b2 c3 d4 x5")
+    assert.isFalse(world.outbox.isBehind)
+    for (const key of ["z", "x"]) world.put(key)
+    assert.strictEqual(world.take(), "y6 z8 x9")
+  })
+
+  it("a dump has what was missed", () => {
+    const world = new World()
+    for (const key of ["a", "b", "c", "d", "x"]) world.put(key)
+    world.owe()
+    world.outbox.permit()
+    assert.strictEqual(world.take(), "a1 b2 c3 d4 a1 b2 c3 d4 x5")
   })
 
   it("nothing put overtakes a key that waits, though there is room again; a reply does", () => {
@@ -109,12 +207,13 @@ describe("bounds", () => {
     world.put("a", 1000)
     assert.isFalse(world.outbox.hasRoom)
     world.put("b", 1)
-    assert.strictEqual(world.outbox.late, 1)
+    assert.isTrue(world.outbox.isBehind)
     assert.strictEqual(world.take(), "a1 b2")
     world.put("c", 99)
     world.put("d", 99)
+    assert.isFalse(world.outbox.isBehind)
     world.put("e", 99)
-    assert.strictEqual(world.outbox.late, 1, "room again, for 99 and what goes beyond")
+    assert.isTrue(world.outbox.isBehind, "room again, for 99 and what goes beyond")
   })
 
   it("take: at most so many items, and no more once they have the octets", () => {
@@ -148,7 +247,7 @@ describe("bounds", () => {
     for (const key of ["a", "b"]) world.put(key)
     world.pour()
     world.outbox.forget()
-    assert.strictEqual(world.outbox.late, 0)
+    assert.isFalse(world.outbox.isBehind)
     world.put("c")
     assert.strictEqual(world.take(1), "PING1")
     world.put("d")
@@ -177,7 +276,7 @@ describe("bounds", () => {
     for (const key of ["a", "b", "c", "d", "x"]) world.put(key, 60)
     world.pour()
     world.outbox.clear()
-    assert.isTrue(world.outbox.isEmpty && world.outbox.hasRoom && world.outbox.late === 0)
+    assert.isTrue(world.outbox.isEmpty && world.outbox.hasRoom && !world.outbox.isBehind)
     assert.strictEqual(world.take(), "")
   })
 
@@ -198,7 +297,7 @@ describe("memory", () => {
   /** How many of `count` items are still held, where the reader takes each after the next one was put. */
   const held = async (count: number, behind: number): Promise<number> => {
     const outbox = new Outbox<{ readonly octets: Uint8Array }>(
-      () => undefined,
+      () => [].values(),
       () => 1,
       { maxItems: 1e6, maxSize: 1e6 }
     )
@@ -206,7 +305,7 @@ describe("memory", () => {
     for (let n = 0; n < count; n++) {
       const item = { octets: new Uint8Array(16) }
       items.push(new WeakRef(item))
-      outbox.put("key", item)
+      outbox.put(n, item)
       if (n >= behind) outbox.take(1, 1)
     }
     // What a WeakRef was made for lives until the end of its turn.
@@ -238,7 +337,6 @@ it.prop(
   ([operations]) => {
     const world = new World()
     const taken: Array<Item> = []
-    const late = () => world.outbox.late
     let pours = 0
     const take = (items: number) => {
       const before = taken.length
@@ -267,9 +365,8 @@ it.prop(
         case "take":
           take(number)
       }
-      assert.isAtMost(late(), world.newest.size, "one place for each key")
     }
-    // Never more than twice the queue, what was poured, and the keys behind.
+    // Never more than twice the queue, what was poured, and each key that was missed.
     const left = take(100_000)
     assert.isAtMost(left, 2 * limits.maxItems + pours * world.newest.size + world.newest.size)
     assert.isTrue(world.outbox.isEmpty)

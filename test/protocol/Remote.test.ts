@@ -22,7 +22,7 @@ class Link {
   state: Remote.State = Remote.start
   now = 0
   sequence = 0
-  late = 0
+  behind = false
   idle = true
   readonly #timing: Remote.Timing
 
@@ -37,7 +37,7 @@ class Link {
   hears = (name: keyof typeof messages): string =>
     this.#step({ _tag: "Received", message: messages[name], now: this.now, sequence: this.sequence })
   ticks = (): string =>
-    this.#step({ _tag: "Tick", now: this.now, sequence: this.sequence, idle: this.idle, late: this.late })
+    this.#step({ _tag: "Tick", now: this.now, sequence: this.sequence, idle: this.idle, behind: this.behind })
 
   /** Lets time pass without a tick. */
   wait(milliseconds: number): this {
@@ -350,10 +350,10 @@ describe("what the server has seen", () => {
   it("nothing while tuples wait behind the PING", () => {
     const link = into.Synced()
     link.publish()
-    link.late = 1
+    link.behind = true
     link.live(1000)
     assert.strictEqual(link.state.synced, 5)
-    link.late = 0
+    link.behind = false
     link.live(250)
     assert.strictEqual(link.state.synced, 6)
   })
@@ -706,7 +706,7 @@ it.prop(
           link.idle = !link.idle
           break
         case "late":
-          link.late = link.late === 0 ? 1 : 0
+          link.behind = !link.behind
           break
         default:
           does = link.hears(name as keyof typeof messages)

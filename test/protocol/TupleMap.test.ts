@@ -96,7 +96,10 @@ describe("read", () => {
     [{ upTo: 0 }, ""],
     [{ upTo: 4, unknownTo: { link: 1, synced: 0 } }, "a"],
     [{ upTo: 4, unknownTo: { link: 1, synced: 4 } }, ""],
-    [{ upTo: 4, unknownTo: { link: 2, synced: 2 } }, "a c"],
+    [{ upTo: 4, unknownTo: { link: 2, synced: 2 } }, "c a"],
+    [{ upTo: Number.POSITIVE_INFINITY, unknownTo: { link: 2, synced: 1 } }, "b c a"],
+    [{ upTo: 4, unknownTo: { link: 2, synced: 9 } }, ""],
+    [{ upTo: 4, unknownTo: { link: 2, synced: 1 }, except: new Set(["c"]) }, "b a"],
     [{ upTo: 3, unknownTo: { link: 2, synced: 2 } }, "c"],
     [{ upTo: 4, knownTo: { link: 1, synced: 0 } }, "b c"],
     [{ upTo: 4, knownTo: { link: 1, synced: 4 } }, "a b c"],
@@ -117,6 +120,33 @@ describe("read", () => {
     TupleMap.merge(map, tuple("b=9"))
     TupleMap.merge(map, tuple("d=9"))
     assert.deepStrictEqual(pairs(reader), ["c=3"])
+  })
+
+  it("finds what a remote missed, be it a little or more than is remembered, and however slowly it reads", () => {
+    const map = of("old=1")
+    const many = 70_000
+    const change = (from: number, to: number) => {
+      for (let n = from; n < to; n++) TupleMap.merge(map, new Tuple(`k${n % 40_000}`, String(n)))
+    }
+    change(0, 100)
+    const slow = TupleMap.read(map, { upTo: map.sequence, unknownTo: { link: 9, synced: 1 } })
+    assert.strictEqual(slow.next().value?.key, "k0")
+    change(100, many)
+    const since = (synced: number) =>
+      Array.from(TupleMap.read(map, { upTo: map.sequence, unknownTo: { link: 9, synced } }), ({ key }) => key)
+    assert.lengthOf(since(map.sequence - 10), 10)
+    assert.deepStrictEqual(since(map.sequence - 2), [`k${(many - 2) % 40_000}`, `k${(many - 1) % 40_000}`])
+    assert.lengthOf(since(map.sequence - 65_535), 40_000)
+    assert.lengthOf(since(map.sequence - 65_537), 40_000)
+    assert.lengthOf(since(0), 40_001)
+    // Of the hundred it was to read some were changed again; those that were not are there.
+    const rest = Array.from(slow, ({ key }) => key)
+    assert.deepStrictEqual(rest, [])
+    const second = of("a=1 b=2 c=3")
+    const reader = TupleMap.read(second, { upTo: 3, unknownTo: { link: 9, synced: 0 } })
+    assert.strictEqual(reader.next().value?.key, "a")
+    for (let n = 0; n < 70_000; n++) TupleMap.merge(second, new Tuple("other", String(n)))
+    assert.deepStrictEqual(pairs(reader), ["b=2", "c=3"])
   })
 
   it("takes `except` as it is when a key's turn comes", () => {

@@ -146,7 +146,7 @@ describe("a client", () => {
             : kind === 3
               ? { _tag: "Accepted" }
               : kind < 6
-                ? { _tag: "Tick", ...time, idle: random.below(2) === 0, late: random.below(3) }
+                ? { _tag: "Tick", ...time, idle: random.below(2) === 0, behind: random.below(2) === 0 }
                 : { _tag: "Received", ...time, message: Message.decode(fuzzed(random)) }
       // A connection may only come up after it was down.
       if (input._tag === "Up" && state._tag !== "Disconnected") continue
