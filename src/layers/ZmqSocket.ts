@@ -38,21 +38,33 @@ export const commonOptions = {
   sendHighWaterMark: 1000,
   receiveHighWaterMark: 1000,
   handshakeInterval: 5_000,
-  maxMessageSize: Message.maxLength, // or memory is taken on a stranger's word; a longer frame ends its connection
-  heartbeatInterval: 5_000, // a host that vanished without a word is noticed after heartbeatTimeout
-  heartbeatTimeout: 15_000
+  maxMessageSize: Message.maxLength // or memory is taken on a stranger's word; a longer frame ends its connection
 } as const
 
 /**
- * Heartbeats other than the common ones.
+ * How a host that vanished without a word is noticed: by TCP, whose times are whole seconds. Also a peer that takes
+ * nothing for so long while something waits for it is given up.
+ *
+ * Not by ZeroMQ's own heartbeats: where a peer sends faster than it is read, and its connection breaks, the next
+ * heartbeat finds an engine that expects none, and libzmq aborts the process (`!_io_error`, 4.3.5). A stranger needs
+ * two packets for that.
  *
  * @since 0.1.0
  * @category options
  */
-export const heartbeat = (
-  heartbeatInterval: number = commonOptions.heartbeatInterval,
-  heartbeatTimeout: number = commonOptions.heartbeatTimeout
-) => ({ heartbeatInterval, heartbeatTimeout })
+export const heartbeat = (interval = 5_000, timeout = 15_000) => ({
+  heartbeatInterval: 0,
+  tcpKeepalive: 1,
+  tcpKeepaliveIdle: seconds(interval),
+  tcpKeepaliveInterval: seconds(timeout / probes),
+  tcpKeepaliveCount: probes,
+  tcpMaxRetransmitTimeout: interval + timeout
+})
+
+/** How many probes of TCP's go unanswered before a connection is closed. */
+const probes = 3
+
+const seconds = (milliseconds: number): number => Math.max(1, Math.ceil(milliseconds / 1000))
 
 const open = new Set<Zmq.Socket>()
 

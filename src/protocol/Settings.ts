@@ -148,14 +148,15 @@ export const definitions: ReadonlyArray<Definition> = [
     path: "heartbeat/interval",
     field: "heartbeatInterval",
     type: whole("milliseconds", 1),
-    about: "time between two of ZeroMQ's own heartbeats, which find dead connections",
+    about: "how long a TCP connection is silent before its other host is asked for life, in whole seconds",
     takesEffect: "for endpoints bound and connections made from then on"
   },
   {
     path: "heartbeat/timeout",
     field: "heartbeatTimeout",
     type: whole("milliseconds", 1),
-    about: "a connection that shows no life for so long after a heartbeat is closed",
+    about:
+      "a TCP connection that shows no life for so long after that is closed, and one that takes nothing for both together",
     takesEffect: "for endpoints bound and connections made from then on"
   },
   {
