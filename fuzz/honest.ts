@@ -56,15 +56,20 @@ export class Honest {
 
   /** Until {@link end}. */
   async run(): Promise<void> {
-    let readback = performance.now()
+    const reading = this.#read()
     for (let round = 1; this.going; round++) {
       if (round % 10 === 0) await this.#set((round / 10) % keys, String(round).padStart(10, "0"))
       await this.#ask()
-      if (performance.now() - readback > 1000) {
-        await this.readback()
-        readback = performance.now()
-      }
       await sleep(10)
+    }
+    await reading
+  }
+
+  /** Reads it all back now and then, beside the PINGs. */
+  async #read(): Promise<void> {
+    while (this.going) {
+      await this.readback()
+      for (const end = performance.now() + 1000; this.going && performance.now() < end;) await sleep(50)
     }
   }
 

@@ -55,21 +55,24 @@ const failed = (report: Report): boolean => {
   return true
 }
 
-const figures = ({ medianPong, memory, pings, readbacks, status, worstPong, worstReadback }: Report): string =>
+const figures = ({ held, medianPong, memory, pings, readbacks, status, worstPong, worstReadback }: Report): string =>
   `${pings} PINGs of the honest client, PONG median ${ms(medianPong)}, worst ${ms(worstPong)}; ` +
   `${readbacks} dumps read, worst ${ms(worstReadback)}; ` +
   `memory ${mib(memory.before)} before, ${mib(memory.most)} at most, ${mib(memory.after)} after; ` +
+  `event loop held up ${ms(held.node)} at most, the client's own ${ms(held.honest)}; ` +
   `tuples ${status?.tuples}`
 
 const each = async (): Promise<boolean> => {
-  say("| act | PONG, median | worst | memory before | at most | after | dump read, worst |")
-  say("| --- | --- | --- | --- | --- | --- | --- |")
+  say(
+    "| act | PONG, median | worst | memory before | at most | after | dump read, worst | loop held up, node's | client's |"
+  )
+  say("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
   let bad = false
   for (const name of chosen) {
     const deeds: ReadonlyArray<Deed> = [{ name, seed }]
     const report = await run({ seconds, seed, deeds, atOnce: 1, crowd, ms: seconds * 1000, settings })
-    const { medianPong, memory, worstPong, worstReadback } = report
-    const row = [name, ms(medianPong), ms(worstPong), mib(memory.before), mib(memory.most), mib(memory.after), ms(worstReadback)] // prettier-ignore
+    const { held, medianPong, memory, worstPong, worstReadback } = report
+    const row = [name, ms(medianPong), ms(worstPong), mib(memory.before), mib(memory.most), mib(memory.after), ms(worstReadback), ms(held.node), ms(held.honest)] // prettier-ignore
     say(`| ${row.join(" | ")} |`)
     if (failed(report)) bad = true
   }

@@ -1,5 +1,6 @@
 /** One run: a node, an honest client, and strangers whose acts come from a seed. */
 import { type ChildProcess, fork } from "node:child_process"
+import { monitorEventLoopDelay } from "node:perf_hooks"
 import type { Status } from "../src/services/Gossip.ts"
 import { names } from "./acts.ts"
 import { generator, type Random } from "./frames.ts"
@@ -40,6 +41,8 @@ export interface Report {
   readonly publishes: number
   /** Resident octets of the node. */
   readonly memory: { readonly before: number; readonly most: number; readonly after: number }
+  /** How long the node's event loop did not turn at most, and that of the honest client, in ms. */
+  readonly held: { readonly node: number; readonly honest: number }
   readonly status: Status | undefined
 }
 
@@ -130,10 +133,13 @@ export const run = async (options: Options): Promise<Report> => {
   const look = async () => {
     if (node.exited !== undefined) return undefined
     node.process.send("status", () => {})
-    return (await node.next("status", undefined, 5000)) as { status: Status; resident: number } | undefined
+    return (await node.next("status", undefined, 5000)) as
+      { status: Status; resident: number; held: number } | undefined
   }
 
   const honest = new Honest(endpoint)
+  const delay = monitorEventLoopDelay({ resolution: 5 })
+  delay.enable()
   const { findings } = honest
   const done: Array<Deed> = []
   const under = new Set<Deed>()
@@ -193,6 +199,7 @@ export const run = async (options: Options): Promise<Report> => {
       worstReadback: findings.worstReadback,
       publishes: findings.publishes,
       memory: { before, most: Math.max(most, last?.resident ?? 0), after: last?.resident ?? 0 },
+      held: { node: last?.held ?? 0, honest: delay.max / 1e6 },
       status: last?.status
     }
   } finally {

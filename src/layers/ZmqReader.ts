@@ -3,22 +3,11 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { TransportError } from "../services/Transport.ts"
 import { codeOf, fromCause } from "./ZmqError.ts"
 import type { DealerSocket, RouterSocket } from "./ZmqSocket.ts"
-import { close, turn } from "./ZmqSocket.ts"
-
-/** How many messages one batch holds at most: 512 of 3 to 5 us each leave the event loop free after 2 ms. */
-const batchMessages = 512
-
-/**
- * How many of them at least, and how long a batch may take to be worked off, in ms. What takes longer, such as a tuple
- * that thousands of peers are told, comes in smaller batches: a message that arrives waits for two of them.
- */
-const fewestMessages = 16
-const longestWork = 20
+import { close, inLine, readsAtOnce, turn } from "./ZmqSocket.ts"
 
 /** How many octets of frames one batch holds at most before it ends: 512 messages of 1 MiB would be half a GiB. */
 const batchOctets = 4 * 1024 * 1024
@@ -35,8 +24,6 @@ export class Reader<A> {
   private readonly socket: RouterSocket | DealerSocket
   private readonly accept: (message: Array<Buffer>, batch: Array<A>) => void
   private held: ReadonlyArray<A> | undefined = undefined
-  private most = fewestMessages
-  private givenAt: bigint | undefined = undefined
   private waiter: (() => void) | undefined = undefined
   private idle = false
   private ended = false
@@ -60,25 +47,7 @@ export class Reader<A> {
   }
 
   /** One batch of at least one item. Fails when all is read and the socket has ended, from then on always. */
-  readonly receive: Effect.Effect<ReadonlyArray<A>, TransportError> = Clock.clockWith((clock) => {
-    if (this.givenAt !== undefined) this.adapt(Number(clock.monotonicTimeNanosUnsafe() - this.givenAt) / 1e6)
-    this.givenAt = undefined
-    return Effect.tap(this.next, () =>
-      Effect.sync(() => {
-        this.givenAt = clock.monotonicTimeNanosUnsafe()
-      })
-    )
-  })
-
-  /** The last batch was worked off in so many ms: as long as it took to ask for the next one. */
-  private adapt(took: number): void {
-    this.most =
-      took > longestWork
-        ? Math.max(fewestMessages, Math.floor((this.most * longestWork) / took))
-        : Math.min(batchMessages, this.most * 2)
-  }
-
-  private readonly next: Effect.Effect<ReadonlyArray<A>, TransportError> = Effect.callback((resume) => {
+  readonly receive: Effect.Effect<ReadonlyArray<A>, TransportError> = Effect.callback((resume) => {
     if (this.held !== undefined || this.ended) return resume(this.take())
     if (this.waiter !== undefined) return resume(Effect.die(new Error("receive has one caller at a time")))
     this.waiter = () => resume(this.take())
@@ -122,6 +91,7 @@ export class Reader<A> {
   private async fill(): Promise<void> {
     const batch: Array<A> = []
     await turn()
+    await inLine(0)
     while (batch.length === 0 && !this.ended) {
       try {
         await this.drain(batch)
@@ -150,7 +120,8 @@ export class Reader<A> {
     if (!socket.readable) return
     this.waitFor(0)
     let octets = size(message)
-    while (batch.length < this.most && octets < batchOctets) {
+    const batchMessages = readsAtOnce()
+    while (batch.length < batchMessages && octets < batchOctets) {
       message = await socket.receive()
       accept(message, batch)
       octets += size(message)

@@ -6,62 +6,15 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Message from "../../src/protocol/Message.ts"
 import * as Remote from "../../src/protocol/Remote.ts"
 import * as Session from "../../src/protocol/Session.ts"
-import { Tuple } from "../../src/protocol/Tuple.ts"
-
-/** A small generator of its own: a failing seed is in the name of its test. */
-const generator = (seed: number) => {
-  let state = seed * 2654435761 + 1
-  const next = () => {
-    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9) | 0
-    return (state ^ (state >>> 13)) >>> 0
-  }
-  return {
-    below: (bound: number) => next() % bound,
-    octets: (length: number) => Buffer.from(Array.from({ length }, () => next() & 0xff))
-  }
-}
-
-type Random = ReturnType<typeof generator>
-
-const good = (random: Random): Buffer => {
-  const messages = [Message.hello, Message.ping, Message.pong, Message.invalid]
-  const tuple = new Tuple(
-    random.octets(random.below(256)).toString("latin1"),
-    random.octets(random.below(40)).toString("latin1")
-  )
-  return Buffer.from(Message.encode(messages[random.below(8)] ?? Message.publish(tuple)))
-}
-
-/** What length fields are tried with. */
-const extremes = [0, 1, 2, 0x7f, 0x80, 0xff, 0x7fffffff, 0x80000000, 0xffffffff]
-
-const mutate = (frame: Buffer, random: Random): Buffer => {
-  const at = random.below(frame.length + 1)
-  const copy = Buffer.from(frame)
-  switch (random.below(6)) {
-    case 0:
-      if (at < copy.length) copy[at] = (copy[at] ?? 0) ^ (1 << random.below(8))
-      return copy
-    case 1:
-      return copy.subarray(0, at)
-    case 2:
-      return Buffer.concat([copy, random.octets(random.below(20))])
-    case 3:
-      if (at + 4 <= copy.length) copy.writeUInt32BE(extremes[random.below(extremes.length)] ?? 0, at)
-      return copy
-    case 4:
-      return Buffer.concat([copy.subarray(0, at), random.octets(random.below(5)), copy.subarray(at)])
-    default:
-      return random.octets(random.below(40))
-  }
-}
-
-const fuzzed = (random: Random): ReadonlyArray<Buffer> => {
-  let frame = good(random)
-  for (let times = random.below(4); times > 0; times--) frame = mutate(frame, random)
-  const more = random.below(20)
-  return more === 0 ? [] : more === 1 ? [frame, good(random)] : [frame]
-}
+import * as Certificate from "../../src/protocol/Certificate.ts"
+import * as CommandText from "../../src/protocol/CommandText.ts"
+import * as Configuration from "../../src/protocol/Configuration.ts"
+import * as Endpoint from "../../src/protocol/Endpoint.ts"
+import * as TupleJson from "../../src/protocol/TupleJson.ts"
+import * as TupleZpl from "../../src/protocol/TupleZpl.ts"
+import * as Z85 from "../../src/protocol/Z85.ts"
+import * as Zpl from "../../src/protocol/Zpl.ts"
+import { fuzzed, generator, invalid, oneOf, type Random } from "../../fuzz/frames.ts"
 
 const seeds = Array.from({ length: 8 }, (_, seed) => seed + 1)
 
@@ -91,6 +44,7 @@ describe("decode", () => {
       "Signature",
       "Version",
       "Id",
+      "Length",
       "Hello",
       "Publish",
       "Ping",
@@ -102,9 +56,24 @@ describe("decode", () => {
   })
 })
 
+/** What storms are made of: one thing over and over, then another. */
+const storms = (random: Random) => {
+  let left = 0
+  let kind = 0
+  return (): ReadonlyArray<Buffer> => {
+    if (left-- === 0) {
+      left = random.below(60)
+      kind = random.below(6)
+    }
+    const same = [invalid, ...["aaa00101", "aaa00301", "aaa00401", "aaa00701"].map((text) => Buffer.from(text, "hex"))]
+    return kind < same.length ? [same[kind] ?? invalid] : fuzzed(random)
+  }
+}
+
 describe("a session", () => {
   it.each(seeds)("takes tuples of members only, and answers each message with one at most: seed %i", (seed) => {
     const random = generator(seed)
+    const storm = storms(random)
     let state: Session.State = Session.start
     let now = 0
     for (let n = 0; n < 3000; n++) {
@@ -114,7 +83,7 @@ describe("a session", () => {
           ? { _tag: "Tick", now, timeout: [undefined, 0, 1, 1000][random.below(4)] }
           : random.below(10) === 0
             ? { _tag: "Accepted" }
-            : { _tag: "Received", now, message: Message.decode(fuzzed(random)) }
+            : { _tag: "Received", now, message: Message.decode(storm()) }
       const step = Session.step(state, input)
       assert.isAtMost(step.actions.length, 1)
       for (const { _tag } of step.actions) {
@@ -133,6 +102,7 @@ describe("a client", () => {
 
   it.each(seeds)("of a hostile server says HELLO seldom, and remembers little of it: seed %i", (seed) => {
     const random = generator(seed)
+    const storm = storms(random)
     let state: Remote.State = Remote.start
     let [now, sequence, hellos, keys] = [0, 0, 0, 0]
     for (let n = 0; n < 3000; n++) {
@@ -147,7 +117,7 @@ describe("a client", () => {
               ? { _tag: "Accepted" }
               : kind < 6
                 ? { _tag: "Tick", ...time, idle: random.below(2) === 0, behind: random.below(2) === 0 }
-                : { _tag: "Received", ...time, message: Message.decode(fuzzed(random)) }
+                : { _tag: "Received", ...time, message: Message.decode(storm()) }
       // A connection may only come up after it was down.
       if (input._tag === "Up" && state._tag !== "Disconnected") continue
       now += random.below(2)
@@ -167,5 +137,63 @@ describe("a client", () => {
     }
     // Two for each connection and one for each PING interval, not one for each of some hundred INVALIDs.
     assert.isAtMost(hellos, (2 * 3000) / 40 + now / timing.pingInterval + 2)
+  })
+})
+
+/** What people and other programs write: pieces of it, put together at random, and cut. */
+const pieces = {
+  zpl: ["server\n", "    timeout = 1\n", "    ", "\t", "  ", "a = ", "'", '"', "#", "= ", "\r\n", "\n", "zgossip\n", "%0A", "bind\n", "x = 'a' \"b\"\n"], // prettier-ignore
+  line: ["PUBLISH ", "BIND ", "%", "%20", "%zz", "a", " ", "\r", "\0", '"', "\\", "é", "%C3%A9", "%00"],
+  json: ['{"key":', '"a"', ',"value":', "1", "}", "[", "]", ",", "\n", '"valueBase64":', '"AA=="', "null", '"\\u', "\\ud800", "{", "1e999", "  "], // prettier-ignore
+  endpoint: ["tcp://", "ipc://", "inproc://", "127.0.0.1", ":", "*", "!", "[", "]", "5670", "65536", "-", "::1", "%lo", "@", "/", "0", "a".repeat(120), " "], // prettier-ignore
+  certificate: ["#   ****\n", "curve\n    public-key = 'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7'\n", "metadata\n", '    name = "x"\n', "curve\n", '    public-key = "', '    secret-key = "', "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", '"\n', "\n", "x", "\t", '"'] // prettier-ignore
+} as const satisfies Record<string, readonly [string, ...ReadonlyArray<string>]>
+
+const written = (random: Random, from: readonly [string, ...ReadonlyArray<string>]): Buffer => {
+  const parts = Array.from({ length: random.below(14) }, () =>
+    random.below(12) === 0 ? random.octets(random.below(6)) : Buffer.from(oneOf(random, from))
+  )
+  const all = Buffer.concat(parts)
+  return random.below(4) === 0 ? all.subarray(0, random.below(all.length + 1)) : all
+}
+
+/** Each answers with a Result, and throws nothing. */
+const readers: Record<keyof typeof pieces, (octets: Buffer) => ReadonlyArray<{ readonly _tag: string }>> = {
+  zpl: (octets) => {
+    const document = Zpl.parse(octets)
+    if (document._tag === "Failure") return [document]
+    assert.deepStrictEqual(Zpl.parse(Zpl.print(document.success))._tag, "Success")
+    return [document, TupleZpl.fromDocument(document.success), Configuration.tuples(document.success)]
+  },
+  line: (octets) => [CommandText.parseLine(octets.toString("latin1"))],
+  json: (octets) => [TupleJson.parse(octets)],
+  endpoint: (octets) => {
+    const text = octets.toString()
+    const bound = Endpoint.parseBind(text)
+    if (bound._tag === "Success") {
+      assert.deepStrictEqual(Endpoint.parseBind(Endpoint.format(bound.success)), bound, text)
+    }
+    return [bound, Endpoint.parseConnect(text)]
+  },
+  certificate: (octets) => {
+    void Z85.decode(octets.toString("latin1"))
+    return [Certificate.parse(octets)]
+  }
+}
+
+describe("whatever somebody has written", () => {
+  it.each(Object.keys(readers) as ReadonlyArray<keyof typeof readers>)("as %s is read, or refused in words", (name) => {
+    const tags = new Set<string>()
+    for (const seed of seeds) {
+      const random = generator(seed)
+      for (let n = 0; n < 500; n++) {
+        const octets = written(random, pieces[name])
+        for (const result of readers[name](octets)) {
+          assert.include(["Success", "Failure"], result._tag, octets.toString())
+          tags.add(result._tag)
+        }
+      }
+    }
+    assert.deepStrictEqual([...tags].toSorted(), ["Failure", "Success"], "both happen")
   })
 })
