@@ -4,10 +4,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { createServer } from "node:net"
+import { onServer, serve } from "../../fuzz/acts.ts"
 import * as Frames from "../../fuzz/frames.ts"
 import * as Zmtp from "../../fuzz/zmtp.ts"
 import { broken, counts } from "./brokenMessages.ts"
 import { ourNode, place } from "./OurNode.ts"
+import { long as startsWithin, ran } from "./Program.ts"
 import { rawDealer, rawRouter, Wire } from "./RawPeer.ts"
 
 /** Generous: only a fault waits that long. */
@@ -96,5 +99,63 @@ describe("a stranger who floods and breaks the connection", () => {
       yield* honest.send(Wire.HELLO)
       yield* honest.untilPong(long)
     })
+  )
+})
+
+/** A server that does with each connection what the act of this name does. */
+const hostile = (name: string) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly endpoint: string; readonly close: () => void }>((resume) => {
+      let on = true
+      const stage = { endpoint: "", random: Frames.generator(1), on: () => on, crowd: 0 }
+      const behaviour = onServer[name] ?? assert.fail(name)
+      const server = createServer((socket) => serve(socket, behaviour, stage))
+      const close = () => {
+        on = false
+        server.close()
+      }
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        const port = typeof address === "object" ? address?.port : undefined
+        resume(Effect.succeed({ endpoint: `tcp://127.0.0.1:${port}`, close }))
+      })
+    }),
+    ({ close }) => Effect.sync(close)
+  )
+
+describe("the command, with a hostile server", () => {
+  it.live(
+    "ends in time, with one line and a code that tells why",
+    () =>
+      Effect.gen(function* () {
+        const asked: ReadonlyArray<readonly [act: string, args: ReadonlyArray<string>, code: number]> = [
+          ["server that says nothing behind the handshake", ["list"], 2],
+          ["dump without end", ["list"], 2],
+          ["dump without end", ["get", "a"], 2],
+          ["server of a MiB", ["export"], 2],
+          ["INVALIDs of a server", ["publish", "a", "1"], 4],
+          ["INVALIDs of a server", ["ping", "--count", "1"], 2],
+          ["HELLOs of a server", ["status"], 2],
+          ["frames of a server", ["list"], 4],
+          ["half a frame of a server", ["list"], 2],
+          ["absurd lengths of a server", ["list"], 2],
+          ["server that hangs up", ["get", "a"], 2],
+          ["server that does not read", ["publish", "a", "1"], 2]
+        ]
+        yield* Effect.forEach(
+          asked,
+          ([act, args, code]) =>
+            Effect.gen(function* () {
+              const { endpoint } = yield* hostile(act)
+              const began = performance.now()
+              const ended = yield* ran({}, ...args, "--endpoint", endpoint, "--timeout", "500ms")
+              assert.strictEqual(ended.code, code, `${act}: ${ended.stderr}`)
+              assert.match(ended.stderr, /^zgossip: .*\n$/, act)
+              assert.isBelow(performance.now() - began, startsWithin)
+            }).pipe(Effect.scoped),
+          { concurrency: 3, discard: true }
+        )
+      }),
+    60_000
   )
 })
