@@ -22,14 +22,11 @@ const chunkSize = 256 * 1024
 
 /** The least of a chunk, and how many items the chunks of all readers together have where there are many of them. */
 const fewestItems = 16
-const itemsAtOnce = 8192
-
-/** A reader that waits for an answer has as many times as much. */
-const favour = 8
+const itemsAtOnce = 4096
 
 /**
- * The readers of a node that are being given something. The more of them there are the smaller are their chunks, save
- * for one that waits for an answer: it must not wait for thousands that only listen.
+ * The readers of a node that are being given something. The more of them there are the smaller are their chunks: one with
+ * a short answer waits for a chunk of each.
  *
  * @since 0.1.0
  * @category models
@@ -37,9 +34,8 @@ const favour = 8
 export class Load {
   busy = 0
 
-  chunk(waitsForAnswer: boolean): number {
-    const fair = Math.max(fewestItems, Math.floor(itemsAtOnce / this.busy))
-    return Math.min(chunkItems, waitsForAnswer ? favour * fair : fair)
+  get chunk(): number {
+    return Math.min(chunkItems, Math.max(fewestItems, Math.floor(itemsAtOnce / this.busy)))
   }
 }
 
@@ -110,7 +106,7 @@ export class Mailbox<A> {
   }
 
   #take(): ReadonlyArray<A> {
-    const taken = this.outbox.take(this.#load.chunk(this.outbox.hasReplies), chunkSize)
+    const taken = this.outbox.take(this.#load.chunk, chunkSize)
     this.#note(taken.length > 0)
     if (this.outbox.takesReplies || this.#closed) this.#roomy?.()
     return taken

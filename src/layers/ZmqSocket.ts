@@ -246,7 +246,7 @@ export const readsAtOnce = (): number =>
 /** Messages of one batch: 512 of 3 to 5 us each leave the event loop free after 2 ms. */
 const mostReads = 512
 const fewestReads = 16
-const readsAndSends = 8192
+const readsAndSends = 4096
 
 const letGo = (): void => {
   while (sends > 0 && gone < waiting.length) waiting[gone++]?.()

@@ -61,7 +61,6 @@ export class Outbox<A> {
   /** The dump that has not begun. What is behind it waits for it. */
   #owed: Source<A> | undefined
   #permitted = false
-  #replies = 0
   /** Sources in the queue that were dropped. */
   #dropped = 0
   /** The sequence number of the first change that is not in the queue. */
@@ -98,11 +97,6 @@ export class Outbox<A> {
     return this.#owed !== undefined
   }
 
-  /** Whether its reader has asked for something that is still in the queue. */
-  get hasReplies(): boolean {
-    return this.#replies > 0
-  }
-
   get hasRoom(): boolean {
     return this.#items < this.#limits.maxItems && this.#size < this.#limits.maxSize
   }
@@ -132,7 +126,6 @@ export class Outbox<A> {
   push(item: A): boolean {
     if (!this.takesReplies) return false
     this.#queue.push(new Reply(item))
-    this.#replies += 1
     this.#size += this.#sizeOf(item)
     return true
   }
@@ -175,7 +168,6 @@ export class Outbox<A> {
     const replies = this.#queue.slice(this.#head).filter((item) => item instanceof Reply)
     this.clear()
     this.#queue = replies
-    this.#replies = replies.length
     for (const { item } of replies) this.#size += this.#sizeOf(item)
   }
 
@@ -184,7 +176,6 @@ export class Outbox<A> {
     this.#head = 0
     this.#size = 0
     this.#owed = undefined
-    this.#replies = 0
     this.#dropped = 0
     this.#missed = undefined
   }
@@ -222,7 +213,6 @@ export class Outbox<A> {
       return undefined
     }
     this.#advance()
-    if (item instanceof Reply) this.#replies -= 1
     const taken = item instanceof Reply ? item.item : item
     if (taken !== undefined) this.#size -= this.#sizeOf(taken)
     return taken

@@ -1,6 +1,6 @@
 /** What a node takes at most: at each limit the answer is defined, counted and told, and everybody else is served. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import * as Gossip from "../../src/Gossip.ts"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
@@ -169,6 +169,25 @@ describe("clients", () => {
       assert.strictEqual(fast.take().at(-1), "PONG")
       assert.deepInclude((yield* gossip.status).listeners[0], { peers: 2, members: 2 })
     })
+  )
+})
+
+describe("what waits", () => {
+  it.effect(
+    "for a subscriber that does not read is so much; that it fell behind is counted, and it gets the newest",
+    () =>
+      Effect.gen(function* () {
+        const { gossip } = yield* limited({ queueTuples: 10 })
+        const fellBehind = Effect.map(gossip.status, ({ counters }) => counters.fellBehind)
+        const news = yield* gossip.subscribe
+        for (let n = 1; n <= 10; n++) yield* gossip.publish(`k${n % 4}`, `${n}`)
+        assert.strictEqual(yield* fellBehind, 0)
+        for (let n = 11; n <= 30; n++) yield* gossip.publish(`k${n % 4}`, `${n}`)
+        assert.strictEqual(yield* fellBehind, 1)
+        const seen = yield* Stream.runCollect(Stream.take(news, 14))
+        const values = seen.map(({ value }) => Number(value))
+        assert.deepStrictEqual(values, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 27, 28, 29, 30])
+      })
   )
 })
 
