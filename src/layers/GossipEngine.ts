@@ -162,6 +162,7 @@ export class GossipEngine {
 
   /** The clock stood still for a while: the servers may have forgotten us. */
   slept(): void {
+    this.journal.trace(() => "this machine slept, or its time of day was set: the servers may have forgotten us")
     for (const joined of this.joined.values()) this.#stepRemote(joined, { _tag: "Slept" })
   }
 

@@ -121,8 +121,8 @@ export class TransportError extends Data.TaggedError("TransportError")<{
 }
 
 /**
- * How a link is kept: the time between two heartbeats of the transport, and how long after one a silent connection
- * is given up, both in ms. A transport without heartbeats does not need them.
+ * How a link is kept: how long it is idle before it is asked whether the other host is still there, and how long after
+ * that a silent one is given up, both in ms. A transport without hosts does not need them.
  *
  * @since 0.1.0
  * @category models
