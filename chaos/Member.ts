@@ -46,6 +46,8 @@ export class Member {
   /** How often it was: an answer that took long is only one where this is the same at its end. */
   disturbed = 0
   starts = 0
+  /** It has started, and was not killed since. */
+  ready = false
   #process: ChildProcess | undefined
   #killed = false
   #requests = 0
@@ -76,6 +78,7 @@ export class Member {
     this.#process = child
     this.#killed = false
     this.starts += 1
+    this.ready = false
     child.on("message", ([id, result, error]: Answer) => this.#waiting.get(id)?.done([id, result, error]))
     child.once("exit", (code, signal) => {
       const killed = this.#killed
@@ -84,6 +87,7 @@ export class Member {
       if (!killed) violated(`${this.name} ended by itself, with ${signal ?? `exit code ${code}`}, see ${this.log}`)
     })
     await this.#answer(0, () => {}, 4 * longest)
+    this.ready = true
   }
 
   ask<A>(operation: string, ...args: ReadonlyArray<unknown>): Promise<A> {

@@ -337,7 +337,7 @@ export class Network {
       await pause(500)
       await Promise.all(
         this.#members.map(async (member) => {
-          if (!member.alive || member.out) return
+          if (!member.alive || !member.ready || member.out) return
           const { disturbed, starts } = member
           const since = performance.now()
           try {

@@ -26,7 +26,7 @@ const residentOf = ({ samples }: Memory): string => {
   if (quarter === 0) return ""
   const residents = samples.map(({ resident }) => resident)
   const quarters = [0, 1, 2, 3].map((n) => mib(mean(residents.slice(n * quarter, (n + 1) * quarter))))
-  return `, resident ${quarters.join(" / ")} MiB in the quarters of the run`
+  return `, before collections ${quarters.join(" / ")} MiB in the quarters of the run`
 }
 
 export const report = (plan: ReadonlyArray<Plan.Timed>, result: Result): void => {
@@ -49,7 +49,8 @@ export const report = (plan: ReadonlyArray<Plan.Timed>, result: Result): void =>
     line(
       `  ${name}, ${veteran ? "never killed" : "killed"}: before -> after`,
       `descriptors ${before.descriptors} -> ${after.descriptors}, fibers ${before.fibers} -> ${after.fibers}, ` +
-        `heap ${mib(before.heap)} -> ${mib(after.heap)} MiB${residentOf(memory)}`
+        `in use ${mib(before.heap)} -> ${mib(after.heap)} MiB, ` +
+        `resident ${mib(before.resident)} -> ${mib(after.resident)} MiB${residentOf(memory)}`
     )
   }
   for (const note of result.notes) console.log(`  ${note}`)
