@@ -29,10 +29,13 @@ const longestPause = 512
 /**
  * Octets that libzmq reads ahead, ZMQ_IN_BATCH_SIZE. Its engine does not expect what anybody can do: to reset a
  * connection while the queue behind it is full. If something makes it send afterwards, it asserts `!_io_error`, and the
- * process is gone. A heartbeat of its own makes it send, so it has none. A ZMTP PING does, that waits behind a message
- * among what was read ahead: it takes nine octets, so there is no room for it.
+ * process is gone. A heartbeat of its own makes it send, so it has none. A ZMTP PING does that waits behind a message
+ * among what was read ahead: it takes nine octets, and the message has at least one of them.
+ *
+ * Not less: a length of eight octets would be read past the buffer, and then taken for a part of it. Found by
+ * `npm run fuzz`, as a message whose memory was anybody's.
  */
-const inBatchSize = 8
+const inBatchSize = 9
 
 /**
  * Options of every socket, in libzmq's units: ms, and messages per peer.
