@@ -97,7 +97,7 @@ export const writeFileAtomically = (
   return Effect.tryPromise({ try: () => stat(path).catch(orUndefined), catch: failed }).pipe(
     Effect.flatMap((found) =>
       // What a shell has opened for us must stay the one that it opened, also where it is a file.
-      (found !== undefined && !found.isFile()) || /^\/(?:dev|proc)\//.test(path)
+      (found !== undefined && !found.isFile()) || /^\/(?:dev\/(?:fd\/|std)|proc\/)/.test(path)
         ? Effect.tryPromise({ try: (signal) => writeOnto(path, pieces, signal), catch: failed })
         : toItsEnd((signal) => replace(path, found, mode, pieces, signal), failed)
     )

@@ -7,6 +7,7 @@ import {
   lstatSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync
@@ -29,6 +30,16 @@ describe("writeFileAtomically", () => {
       assert.strictEqual(readFileSync(path, "utf8"), "two")
       assert.strictEqual(statSync(path).mode & 0o777, 0o600)
       assert.deepStrictEqual(readdirSync(directory), ["file"])
+    })
+  )
+
+  it.live.skipIf(!existsSync("/dev/shm"))("a file in /dev/shm is a file, not a device", () =>
+    Effect.gen(function* () {
+      const path = `/dev/shm/zgossip-${process.pid}`
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(path, { force: true })))
+      yield* writeFileAtomically(path, octets("one"))
+      yield* writeFileAtomically(path, octets("two"))
+      assert.strictEqual(readFileSync(path, "utf8"), "two")
     })
   )
 
