@@ -8,7 +8,7 @@ import * as Tuple from "../protocol/Tuple.ts"
 import { ask } from "./Client.ts"
 import { Failure, usage } from "./Failure.ts"
 import type { Globals } from "./Root.ts"
-import { tupleJson } from "./Text.ts"
+import { count, tupleJson } from "./Text.ts"
 import { printable, write } from "./Terminal.ts"
 
 /**
@@ -32,7 +32,7 @@ export const get = Effect.fnUntraced(function* (
   if (tuple === undefined) {
     return yield* new Failure({
       kind: "noSuchKey",
-      message: `${endpoint} has no key ${JSON.stringify(key)} among its ${told} tuples; zgossip list shows them`
+      message: `${endpoint} has no key ${JSON.stringify(key)} among its ${count(told, "tuple")}; zgossip list shows them`
     })
   }
   if (raw) return yield* write(tuple.valueBytes)
