@@ -259,9 +259,9 @@ export const make = Effect.gen(function* () {
 
   const gossip: Gossip["Service"] = {
     bind: (endpoint) => Effect.tapError(bind(endpoint), () => Effect.ignore(setPort(-1))),
-    unbind: (endpoint) => Effect.tap(unbind(endpoint), configuration.byHand(endpoint)),
-    connect: (endpoint) => Effect.andThen(connect(endpoint), configuration.byHand(endpointOf(endpoint))),
-    disconnect: (endpoint) => Effect.tap(disconnect(endpoint), configuration.byHand(endpoint)),
+    unbind: (endpoint) => configuration.byHand(endpoint, unbind(endpoint)),
+    connect: (endpoint) => Effect.asVoid(configuration.byHand(endpointOf(endpoint), connect(endpoint))),
+    disconnect: (endpoint) => configuration.byHand(endpoint, disconnect(endpoint)),
     port,
     publish: (key, value) => {
       const tuple = Tuple.make(key, value)

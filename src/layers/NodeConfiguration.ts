@@ -41,8 +41,11 @@ export interface NodeConfiguration {
   readonly save: (path: string) => Effect.Effect<void, GossipError>
   /** Takes the configuration as it is now, and from then on follows it. */
   readonly start: Effect.Effect<void, GossipError>
-  /** Somebody has bound, unbound, connected or disconnected this endpoint by hand. */
-  readonly byHand: (endpoint: string) => Effect.Effect<void>
+  /**
+   * Unbinds, connects or disconnects this endpoint by hand, so that it is not the configuration's any more. Not while
+   * one is taken, which might still end what was there already.
+   */
+  readonly byHand: <A>(endpoint: string, act: Effect.Effect<A, GossipError>) => Effect.Effect<A, GossipError>
 }
 
 /**
@@ -57,7 +60,7 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
 
   let published: ReadonlyArray<Tuple> = []
   let taken = yield* config.get
-  /** The file as it was read last, or written. */
+  /** The file as it was taken last, or written: what a SAVE may write over. */
   let stamp = taken.file?.stamp
 
   const publish = Effect.fnUntraced(function* ({ publish }: Configuration) {
@@ -104,6 +107,8 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
   const follow = (path: string) =>
     Effect.gen(function* () {
       let seen = stamp
+      /** As it was read last; what was refused is not taken. */
+      let tried = stamp
       let said = ""
       let failedFor = 0
       for (;;) {
@@ -112,8 +117,9 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
         const settled = now === seen
         seen = now
         if (failedFor > 0) failedFor += 1
-        if (!settled || (now === stamp && failedFor <= tryAgainAfter)) continue
+        if (!settled || ((now === tried || now === stamp) && failedFor <= tryAgainAfter)) continue
         failedFor = 0
+        tried = now
         const trouble = yield* oneAtATime(takeAgain(path)).pipe(
           Effect.as(undefined),
           Effect.catch((error) => Effect.succeed(error))
@@ -130,18 +136,19 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
   /** What follows another file meanwhile is not to be disturbed. */
   const takeAgain = Effect.fnUntraced(function* (path: string) {
     if (taken.file?.path !== path) return
-    const now = yield* config.stamp(path)
-    stamp = now
     const next = yield* Effect.mapError(Effect.flatMap(config.withFileAgain(path), notEmpty), asGossipError)
-    if (isSame(next, taken)) return
-    yield* take(next)
-    yield* Effect.logInfo(`took the configuration from ${path}`)
+    if (!isSame(next, taken)) {
+      yield* take(next)
+      yield* Effect.logInfo(`took the configuration from ${path}`)
+    }
+    stamp = next.file?.stamp
   })
 
-  const followFile = (file: Configuration["file"]) => {
-    stamp = file?.stamp
-    return file === undefined ? Effect.void : Effect.asVoid(FiberHandle.run(follower, follow(file.path)))
-  }
+  const followFile = (file: Configuration["file"]) =>
+    Effect.suspend(() => {
+      stamp = file?.stamp
+      return file === undefined ? Effect.void : Effect.asVoid(FiberHandle.run(follower, follow(file.path)))
+    })
 
   /** To read takes as long as it takes; once it was read there is no way back in the middle. */
   const change = (next: Effect.Effect<Configuration, ConfigurationError>) =>
@@ -154,8 +161,9 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
 
   const save = Effect.fnUntraced(function* (path: string) {
     const isFollowed = taken.file?.path === path
-    if (isFollowed && (yield* config.stamp(path)) !== stamp) {
-      const detail = "it has changed since it was read; configure from it first, or save to another file"
+    // Where there is none any more there is no edit to lose.
+    if (isFollowed && !["", stamp].includes(yield* config.stamp(path))) {
+      const detail = "it has changed since it was taken; configure from it first, or save to another file"
       return yield* new GossipError({ operation: `save ${path}`, reason: { _tag: "FileNotWritten", detail } })
     }
     yield* Effect.uninterruptible(
@@ -189,7 +197,7 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
         Effect.forkIn(scope)
       )
     }),
-    byHand: (endpoint) => oneAtATime(Effect.sync(() => links.forget(endpoint)))
+    byHand: (endpoint, act) => oneAtATime(Effect.tap(act, () => Effect.sync(() => links.forget(endpoint))))
   }
   return configuration
 })

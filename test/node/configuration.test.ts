@@ -416,8 +416,12 @@ describe("a file that changes", () => {
       change(edited)
       assert.deepInclude(yield* reason(gossip.save("a.zpl")), { tag: "FileNotWritten" })
       yield* pass(network, 5000)
+      assert.deepInclude(yield* reason(gossip.save("a.zpl")), { tag: "FileNotWritten" }, "it was read, and refused")
       assert.strictEqual(files.get("a.zpl"), edited)
       yield* gossip.save("b.zpl")
+      files.delete("a.zpl")
+      yield* gossip.save("a.zpl")
+      assert.strictEqual(files.get("a.zpl"), files.get("b.zpl"))
     })
   )
 
@@ -438,27 +442,50 @@ describe("a file that changes", () => {
     })
   )
 
+  /** A node that begins with the file `a.zpl`; CONFIGURE of another one waits for the gate. */
+  const slowToRead = Effect.fnUntraced(function* (files: Map<string, string>) {
+    const network = yield* MemoryNetwork.make()
+    const gate = yield* Latch.make(false)
+    const slow = Layer.effect(
+      GossipConfig,
+      Effect.map(GossipConfig, (config) => ({
+        ...config,
+        withFile: (path) => Effect.andThen(gate.await, config.withFile(path))
+      }))
+    ).pipe(Layer.provide(MemoryConfig.layer({}, files, { file: "a.zpl" })))
+    const gossip = yield* build(
+      Gossip.layerStarted().pipe(
+        Layer.provide([MemoryTransport.layer(network, "here"), Layer.fresh(MemoryTupleStore.layer), slow])
+      )
+    )
+    yield* pass(network, 5000)
+    return { network, gate, gossip }
+  })
+
+  it.effect("which is taken just then does not end what was connected by hand", () =>
+    Effect.gen(function* () {
+      const files = new Map([
+        ["a.zpl", file([], ["inproc://x"])],
+        ["b.zpl", file(["inproc://b"])]
+      ])
+      const { gate, gossip, network } = yield* slowToRead(files)
+      const configured = yield* Effect.forkChild(gossip.configure("b.zpl"), { startImmediately: true })
+      const connected = yield* Effect.forkChild(gossip.connect("inproc://x"), { startImmediately: true })
+      yield* settle(network)
+      yield* gate.open
+      yield* Fiber.join(configured)
+      yield* Fiber.join(connected)
+      assert.deepStrictEqual(remotes(yield* gossip.status), ["inproc://x"])
+    })
+  )
+
   it.effect("does not undo a CONFIGURE of another one, which takes long to read", () =>
     Effect.gen(function* () {
-      const network = yield* MemoryNetwork.make()
       const files = new Map([
         ["a.zpl", file(["inproc://a"])],
         ["b.zpl", file(["inproc://b"])]
       ])
-      const gate = yield* Latch.make(false)
-      const slow = Layer.effect(
-        GossipConfig,
-        Effect.map(GossipConfig, (config) => ({
-          ...config,
-          withFile: (path) => Effect.andThen(gate.await, config.withFile(path))
-        }))
-      ).pipe(Layer.provide(MemoryConfig.layer({}, files, { file: "a.zpl" })))
-      const gossip = yield* build(
-        Gossip.layerStarted().pipe(
-          Layer.provide([MemoryTransport.layer(network, "here"), Layer.fresh(MemoryTupleStore.layer), slow])
-        )
-      )
-      yield* pass(network, 5000)
+      const { gate, gossip, network } = yield* slowToRead(files)
       const configured = yield* Effect.forkChild(gossip.configure("b.zpl"), { startImmediately: true })
       files.set("a.zpl", file(["inproc://a2"]))
       yield* pass(network, 5000)
