@@ -22,6 +22,8 @@ export interface LinksNode extends Pick<Gossip["Service"], "unbind" | "disconnec
   readonly bind: (endpoint: Configurations.EndpointInput) => Effect.Effect<string, GossipError>
   /** By its resolved endpoint. */
   readonly isBound: (endpoint: string) => boolean
+  /** Fails where what it would have to show to this endpoint is not there. */
+  readonly checkConnect: (endpoint: Configurations.EndpointInput) => Effect.Effect<unknown, GossipError>
   /** Whether it was not connected to before. */
   readonly connect: (endpoint: Configurations.EndpointInput) => Effect.Effect<boolean, GossipError>
   /** What PORT says. */
@@ -34,7 +36,7 @@ export interface LinksNode extends Pick<Gossip["Service"], "unbind" | "disconnec
  * @category models
  */
 export interface ConfiguredLinks {
-  /** Binds what is new and unbinds what is gone; where that fails, nothing has changed. */
+  /** Binds what is new and unbinds what is gone; where that fails, or `join` would, nothing has changed. */
   readonly listen: (configuration: Endpoints) => Effect.Effect<void, GossipError>
   /** Connects to what is new, and disconnects from what is gone. */
   readonly join: (configuration: Endpoints) => Effect.Effect<void, GossipError>
@@ -70,6 +72,9 @@ export const make = (node: LinksNode): ConfiguredLinks => {
     Effect.forEach(endpoints, ([, { resolved }]) => Effect.ignore(node.unbind(resolved)), { discard: true })
 
   const listen = Effect.fnUntraced(function* (configuration: Endpoints) {
+    for (const [endpoint, { own, security }] of remotesOf(configuration)) {
+      if (connected.get(endpoint) !== security) yield* node.checkConnect({ endpoint, ...own })
+    }
     const wanted = numbered(configuration)
     const gone = Array.from(bound).filter(([asked]) => !wanted.has(asked))
     // What was bound by hand is there already, and stays whoever else wants it.
@@ -124,12 +129,7 @@ export const make = (node: LinksNode): ConfiguredLinks => {
   })
 
   const join = Effect.fnUntraced(function* (configuration: Endpoints) {
-    const wanted = new Map(
-      configuration.connect.map((text, index) => {
-        const own = configuration.security.connect[index]
-        return [Endpoint.normal(text), { own, security: fingerprint(configuration, own) }] as const
-      })
-    )
+    const wanted = remotesOf(configuration)
     for (const [endpoint, security] of Array.from(connected)) {
       if (wanted.get(endpoint)?.security === security) continue
       yield* Effect.ignore(node.disconnect(endpoint))
@@ -161,7 +161,16 @@ const parse = (text: string): Endpoint.Endpoint | undefined => {
 const fingerprint = (configuration: Endpoints, own: Security.Security | undefined): string =>
   encodeURIComponent(Security.fingerprint(Configurations.securityOf(configuration, own)))
 
-/** What is asked for, and the whole security of each. */
+/** What is to be connected to, and with which security. */
+const remotesOf = (configuration: Endpoints) =>
+  new Map(
+    configuration.connect.map((text, index) => {
+      const own = configuration.security.connect[index]
+      return [Endpoint.normal(text), { own, security: fingerprint(configuration, own) }] as const
+    })
+  )
+
+/** What is to be bound, and the whole security of each. */
 const numbered = (configuration: Endpoints): ReadonlyMap<Asked, Security.Security> => {
   const counts = new Map<string, number>()
   return new Map(

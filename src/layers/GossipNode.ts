@@ -162,7 +162,8 @@ export const make = Effect.gen(function* () {
       )
 
   const turnAway = (line: string | undefined) => Effect.ignore(submit((engine) => engine.journal.turnAway(line)))
-  const links = yield* NodeLinks.make(submit, transport, LinkSecurity.make(config, turnAway)).pipe(Scope.provide(scope))
+  const linkSettings = LinkSecurity.make(config, turnAway)
+  const links = yield* NodeLinks.make(submit, transport, linkSettings).pipe(Scope.provide(scope))
 
   // Ends with the inbox, which `stop` ends, so that everybody who put something into it gets an answer.
   const worker = yield* Queue.takeBetween(inbox, 1, batchCapacity).pipe(
@@ -241,10 +242,11 @@ export const make = Effect.gen(function* () {
       links.bind(endpoint, ownOf(input))
     )
   const unbind = (endpoint: string) => Effect.flatMap(parsed("unbind", endpoint, Endpoint.parseBind), links.unbind)
+  const remote = (input: EndpointInput) => parsed("connect", endpointOf(input), Endpoint.parseConnect)
+  const checkConnect = (input: EndpointInput) =>
+    Effect.flatMap(remote(input), (endpoint) => linkSettings.connect(endpoint, ownOf(input)))
   const connect = (input: EndpointInput) =>
-    Effect.flatMap(parsed("connect", endpointOf(input), Endpoint.parseConnect), (endpoint) =>
-      links.connect(endpoint, ownOf(input))
-    )
+    Effect.flatMap(remote(input), (endpoint) => links.connect(endpoint, ownOf(input)))
   const disconnect = (endpoint: string) =>
     Effect.flatMap(parsed("disconnect", endpoint, Endpoint.parseConnect), links.disconnect)
   const port = submit((engine) => engine.port)
@@ -253,7 +255,7 @@ export const make = Effect.gen(function* () {
   const refresh = submit(() => {})
 
   const configuration = yield* NodeConfiguration.make(
-    { bind, unbind, isBound: links.isBound, connect, disconnect, port, setPort, publishAll, refresh },
+    { bind, unbind, isBound: links.isBound, checkConnect, connect, disconnect, port, setPort, publishAll, refresh },
     config
   ).pipe(Scope.provide(scope))
 

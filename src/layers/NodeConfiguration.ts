@@ -1,7 +1,8 @@
 /**
  * Makes what the configuration says so: settings, endpoints, tuples. A change is taken as a whole or not at all: what is
  * new is bound and connected, what is gone is unbound and disconnected, what is the same is not touched; if an endpoint
- * cannot be bound everything is as it was. What was bound or connected by hand is not the configuration's to end.
+ * cannot be bound everything is as it was. Only tuples that there is no room for are left out, and told. What was bound
+ * or connected by hand is not the configuration's to end.
  *
  * @since 0.1.0
  */
@@ -63,10 +64,23 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
   /** The file as it was taken last, or written: what a SAVE may write over. */
   let stamp = taken.file?.stamp
 
+  /** What is refused does not stop the rest, and is tried again when something changes: a limit, perhaps. */
   const publish = Effect.fnUntraced(function* ({ publish }: Configuration) {
     const has = new Set(published.map(idOf))
-    yield* node.publishAll(publish.filter((tuple) => !has.has(idOf(tuple))))
+    const fresh = publish.filter((tuple) => !has.has(idOf(tuple)))
     published = publish
+    if ((yield* refusal(node.publishAll(fresh))) === undefined) return
+    const refusals = new Map<Tuple, GossipError>()
+    for (const tuple of fresh) {
+      const why = yield* refusal(node.publishAll([tuple]))
+      if (why !== undefined) refusals.set(tuple, why)
+    }
+    published = publish.filter((tuple) => !refusals.has(tuple))
+    const [first] = refusals.values()
+    if (first !== undefined) {
+      const which = `${refusals.size} of ${publish.length} tuples of the configuration`
+      yield* Effect.logWarning(`${which} are not published: ${first.reason.detail}`)
+    }
   })
 
   /** What was told before need not be told again. */
@@ -99,7 +113,8 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
   /** As the node starts there is nothing to go back to; who listens first may hear the rest. */
   const takeFirst = Effect.fnUntraced(function* (first: Configuration) {
     yield* announce(first)
-    yield* publish(first)
+    yield* node.publishAll(first.publish)
+    published = first.publish
     yield* links.listen(first)
     yield* links.join(first)
   })
@@ -201,6 +216,15 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
   }
   return configuration
 })
+
+/** Why there was no room for tuples. */
+const refusal = (publish: Effect.Effect<void, GossipError>): Effect.Effect<GossipError | undefined, GossipError> =>
+  Effect.as(publish, undefined).pipe(
+    Effect.catchIf(
+      ({ reason }) => reason._tag === "LimitReached",
+      (error) => Effect.succeed(error)
+    )
+  )
 
 /** A file may be empty because the disk was full as it was written: nobody means that by it. */
 const notEmpty = (next: Configuration): Effect.Effect<Configuration, ConfigurationError> =>

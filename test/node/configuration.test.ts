@@ -226,6 +226,44 @@ zgossip
     })
   )
 
+  it.effect("an endpoint that there are no keys for: everything is as it was", () =>
+    Effect.gen(function* () {
+      const { files, gossip, lines, network } = yield* world({
+        config: "a.zpl",
+        files: { "a.zpl": file(["inproc://a"], ["tcp://127.0.0.1:1111"]) }
+      })
+      const secured = "tcp://127.0.0.1:2222\n        mechanism = curve"
+      files.set("a.zpl", file(["inproc://b"], ["tcp://127.0.0.1:3333", secured], "    publish\n        k = 1"))
+      assert.deepInclude(yield* reason(gossip.configure("a.zpl")), { tag: "InvalidCredentials" })
+      yield* pass(network, 2000)
+      assert.isTrue(lines.some((line) => line.includes("stays as it was, cannot connect tcp://127.0.0.1:2222")))
+      assert.deepStrictEqual(listeners(yield* gossip.status), ["inproc://a"])
+      assert.deepStrictEqual(remotes(yield* gossip.status), ["tcp://127.0.0.1:1111"])
+      assert.isEmpty(yield* knows(gossip))
+    })
+  )
+
+  it.effect("tuples that there is no room for are left out and told, until there is; the rest is done", () =>
+    Effect.gen(function* () {
+      const { files, gossip, lines, network } = yield* world({
+        config: "a.zpl",
+        files: { "a.zpl": file(["inproc://a"]) }
+      })
+      const publish = "    publish\n        k = 1\n        l = 22\n        m = 3"
+      files.set("a.zpl", file(["inproc://b"], ["inproc://c"], `${publish}\nlimits\n    value-octets = 1`))
+      yield* pass(network, 2000)
+      assert.deepStrictEqual(listeners(yield* gossip.status), ["inproc://b"])
+      assert.deepStrictEqual(remotes(yield* gossip.status), ["inproc://c"])
+      assert.deepStrictEqual(yield* knows(gossip), ["k=1", "m=3"])
+      assert.isEmpty(lines.filter((line) => line.includes("stays as it was")))
+      const told = "Warn 1 of 3 tuples of the configuration are not published: the value is too long"
+      assert.include(lines, `${told}, see limits/value-octets`)
+      yield* gossip.publish("k", "2")
+      yield* gossip.set("limits/value-octets", "2")
+      assert.deepStrictEqual(yield* knows(gossip), ["k=2", "l=22", "m=3"])
+    })
+  )
+
   it.effect("where it fails no client notices, save of an address that had to be tried", () =>
     Effect.gen(function* () {
       const { files, gossip, network } = yield* world({
