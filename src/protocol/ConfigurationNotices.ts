@@ -49,7 +49,7 @@ const inDocument = function* ({ items }: Zpl.Document): Generator<Notice> {
       yield* valueOf(section)
       for (const child of section.children) yield* inZgossip(child, seen)
     } else if (paths === undefined) {
-      yield [line, `${name} is ignored: the sections are ${[...settings.keys(), "zgossip"].join(", ")}`]
+      yield [line, `${name} is ignored: the sections are ${[...settings.keys()].join(", ")}`]
     } else if (seen.has(name)) {
       yield [line, `${name} is ignored: the first section of this name counts`]
     } else {

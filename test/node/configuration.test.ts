@@ -808,6 +808,11 @@ zgossip
         notices.map((notice) => /^a line (\d+): /.exec(notice)?.[1]),
         ["3", "4", "5", "7", "8", "9", "10", "13", "14", "15"]
       )
+      const [first] = (yield* configuration({}, { file: "b" }, { b: "main" })).notices
+      assert.strictEqual(
+        first,
+        "b line 1: main is ignored: the sections are server, remote, heartbeat, limits, store, zgossip"
+      )
     })
   )
 })
