@@ -99,7 +99,7 @@ export const fromStrings = (strings: ReadonlyArray<Octets.Input>): Result.Result
   if (!isName(name)) return fail(`unknown, write one of ${Object.keys(fieldNames).join(", ")}`)
   const expected = fieldNames[name]
   if (fields.length !== expected.length) {
-    return fail(`${fields.length} fields, write ${[name, ...expected].join(" ")}`)
+    return fail(`${fields.length} field${fields.length === 1 ? "" : "s"}, write ${[name, ...expected].join(" ")}`)
   }
   const [one = "", two = ""] = fields
   switch (name) {

@@ -53,16 +53,16 @@ describe("commands from strings", () => {
     [["BIND"], "BIND: 0 fields, write BIND endpoint"],
     [["BIND", "a", "b"], "BIND: 2 fields, write BIND endpoint"],
     [["UNBIND"], "UNBIND: 0 fields, write UNBIND endpoint"],
-    [["PORT", "1"], "PORT: 1 fields, write PORT"],
+    [["PORT", "1"], "PORT: 1 field, write PORT"],
     [["CONNECT"], "CONNECT: 0 fields, write CONNECT endpoint"],
     [["DISCONNECT", "a", "b"], "DISCONNECT: 2 fields, write DISCONNECT endpoint"],
-    [["PUBLISH", "key"], "PUBLISH: 1 fields, write PUBLISH key value"],
+    [["PUBLISH", "key"], "PUBLISH: 1 field, write PUBLISH key value"],
     [["PUBLISH", "key", "value", "0"], "PUBLISH: 3 fields, write PUBLISH key value"],
     [["PUBLISH", "é".repeat(128), ""], "PUBLISH: the key has 256 octets, the limit is 255"],
-    [["STATUS", ""], "STATUS: 1 fields, write STATUS"],
-    [["SET", "server/timeout"], "SET: 1 fields, write SET path value"],
-    [["VERBOSE", "1"], "VERBOSE: 1 fields, write VERBOSE"],
-    [["$TERM", ""], "$TERM: 1 fields, write $TERM"]
+    [["STATUS", ""], "STATUS: 1 field, write STATUS"],
+    [["SET", "server/timeout"], "SET: 1 field, write SET path value"],
+    [["VERBOSE", "1"], "VERBOSE: 1 field, write VERBOSE"],
+    [["$TERM", ""], "$TERM: 1 field, write $TERM"]
   ])("%j is refused", (strings, message) => {
     const error = Result.getOrThrow(Result.flip(Command.fromStrings(strings)))
     assert.strictEqual(error._tag, "CommandError")
