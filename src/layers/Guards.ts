@@ -73,13 +73,8 @@ export const guardOf = Effect.fnUntraced(function* (
   /** Of the list: who was let in. */
   const admitted = new Set<string>()
 
-  const whyNot = (applicant: Applicant): string | undefined => {
+  const stranger = (applicant: Applicant): string | undefined => {
     const { address } = applicant
-    // Over ipc everybody is on this machine.
-    const many = perAddress > 0 && address !== "" ? applicant.connections() : undefined
-    if (many !== undefined && many > perAddress) {
-      return `${address} has ${many - 1} connections, see limits/clients-per-address`
-    }
     if (addresses !== undefined && !addresses(address)) return `the address ${address} is not allowed`
     switch (applicant.mechanism) {
       case "null":
@@ -93,6 +88,18 @@ export const guardOf = Effect.fnUntraced(function* (
         return why === undefined ? undefined : `${address === "" ? "" : `${address}: `}${why}`
       }
     }
+  }
+
+  /** To count is dear: it is done last, so that strangers neither cost it nor are counted. */
+  const whyNot = (applicant: Applicant): string | undefined => {
+    const { address } = applicant
+    const why = stranger(applicant)
+    // Over ipc everybody is on this machine.
+    if (why !== undefined || perAddress === 0 || address === "") return why
+    const many = applicant.connections()
+    return many === undefined || many <= perAddress
+      ? undefined
+      : `${address} has ${many - 1} connections, see limits/clients-per-address`
   }
 
   let unsaid = 0

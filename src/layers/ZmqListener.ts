@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Scope from "effect/Scope"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
@@ -58,7 +59,9 @@ const bindOrFail = Effect.fnUntraced(function* (
   const host = endpoint._tag === "Tcp" ? yield* Address.bindHost(endpoint.host, text) : undefined
   if (endpoint._tag === "Ipc" && Address.isFile(endpoint.path)) yield* Address.checkFree(endpoint.path, text)
   // Before the first handshake, and until the last.
-  const connections = (address: string) => Connections.count(port, address)
+  const clock = yield* Clock.Clock
+  const count = Connections.counter(() => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000)
+  const connections = (address: string) => count(port, address)
   const security =
     guarded === undefined ? {} : ZapHandler.options(yield* ZapHandler.register(guarded, connections), guarded)
   const router = yield* Effect.acquireRelease(
