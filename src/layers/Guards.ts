@@ -125,8 +125,9 @@ export const guardOf = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         const why = whyNot(applicant)
         if (why !== undefined) return Effect.as(report(Octets.printable(why)), why)
-        if (applicant.mechanism === "curve") admitted.add(applicant.key)
-        if (applicant.mechanism === "plain") admitted.add(applicant.user)
+        // Without a list strangers would fill it.
+        if (list !== undefined && applicant.mechanism === "curve") admitted.add(applicant.key)
+        if (list !== undefined && applicant.mechanism === "plain") admitted.add(applicant.user)
         return Effect.succeed(undefined)
       }),
     revoked:
@@ -230,19 +231,20 @@ const watched = Effect.fnUntraced(function* <A, V extends { readonly notices: Re
     const settled = now === seen
     seen = now
     if (!settled || now === stamp) return value
-    stamp = now
+    const before = said
     yield* Effect.match(readIt, {
       onFailure: ({ message }) => {
         said = message
       },
       onSuccess: (read) => {
+        // Not where it failed: what the system says may pass without a change of the file.
+        stamp = now
         said = ""
         value = read
       }
     })
-    yield* said === ""
-      ? Effect.logInfo(`took who may enter from ${source}`)
-      : Effect.logWarning(`who may enter stays as it was, ${Octets.printable(said)}`)
+    if (said === "") yield* Effect.logInfo(`took who may enter from ${source}`)
+    else if (said !== before) yield* Effect.logWarning(`who may enter stays as it was, ${Octets.printable(said)}`)
     return value
   })
   return { current: () => value, look }

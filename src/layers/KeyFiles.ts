@@ -35,7 +35,7 @@ export const readSecret = (path: string): Effect.Effect<Buffer, FileError> =>
   Effect.flatMap(statOf(path), ({ mode, uid }) => {
     const forbidden = uid === 0 ? 0o027 : 0o077
     return (mode & forbidden) === 0
-      ? readFile(path, longest)
+      ? readRegular(path)
       : Effect.fail(
           new FileError({ operation: "read", path, detail: "others can read or change its secrets: chmod 600 it" })
         )
@@ -43,6 +43,14 @@ export const readSecret = (path: string): Effect.Effect<Buffer, FileError> =>
 
 const statOf = (path: string) =>
   Effect.tryPromise({ try: () => stat(path), catch: (cause) => fileError("read", path, cause) })
+
+/** A pipe would keep us waiting, and the end of the process too. */
+const readRegular = (path: string): Effect.Effect<Buffer, FileError> =>
+  Effect.flatMap(statOf(path), (found) =>
+    found.isFile() || found.isDirectory()
+      ? readFile(path, longest)
+      : Effect.fail(new FileError({ operation: "read", path, detail: "it is no regular file" }))
+  )
 
 const exists = (path: string): Effect.Effect<boolean> => Effect.isSuccess(statOf(path))
 
@@ -74,7 +82,7 @@ export const keys = Effect.fnUntraced(function* (path: string) {
  */
 export const publicKey = Effect.fnUntraced(function* (keyOrPath: string) {
   if (Z85.isKey(keyOrPath)) return keyOrPath
-  const { keys } = Certificate.parseKeys(yield* readFile(keyOrPath, longest))
+  const { keys } = Certificate.parseKeys(yield* readRegular(keyOrPath))
   const [key, ...others] = keys
   if (key === undefined) return yield* wrong(keyOrPath, "it has no public key, and its name is none")
   if (others.length > 0) return yield* wrong(keyOrPath, `it has ${keys.length} public keys, and one is needed`)
@@ -119,7 +127,7 @@ export const allowed = (path: string): Effect.Effect<AllowList, FileError> =>
     const keys = new Set<string>()
     const notices: Array<string> = []
     for (const file of yield* filesOf(path)) {
-      const read = yield* Effect.result(readFile(file, longest))
+      const read = yield* Effect.result(readRegular(file))
       if (Result.isFailure(read)) {
         // A file of a directory may be on its way; the one that was named must be there.
         if (file === path) return yield* read.failure

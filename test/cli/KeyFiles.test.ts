@@ -1,0 +1,75 @@
+/** Files of keys that are no files, or are not always there. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Redacted } from "effect"
+import { execFileSync } from "node:child_process"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { vi } from "vitest"
+import * as Guards from "../../src/layers/Guards.ts"
+import * as KeyFiles from "../../src/layers/KeyFiles.ts"
+import type { FileError as KeyFilesError } from "../../src/layers/AtomicFile.ts"
+import { eventually, temporaryDirectory } from "../interop/OurNode.ts"
+
+/** What the system has no descriptor for, and how often it was wanted. */
+const broken = vi.hoisted(() => ({ path: "", times: 0 }))
+
+vi.mock(import("../../src/layers/AtomicFile.ts"), async (original) => {
+  const actual = await original()
+  return {
+    ...actual,
+    readFile: (path, most) =>
+      Effect.suspend(() => {
+        if (path !== broken.path) return actual.readFile(path, most)
+        broken.times += 1
+        return Effect.fail(new actual.FileError({ operation: "read", path, detail: "too many open files" }))
+      })
+  }
+})
+
+const keys = { publicKey: "O6&]jLuO^F=xwv(h[MDF[ZwTt3hPt0PRQ}#@A^/b", secretKey: Redacted.make("") }
+const key = "O6&]jLuO^F=xwv(h[MDF[ZwTt3hPt0PRQ}#@A^/b"
+
+describe("a pipe", () => {
+  it.live("among the keys that may enter is told, and nobody waits for it", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryDirectory
+      const pipe = join(folder, "pipe")
+      execFileSync("mkfifo", ["-m", "600", pipe])
+      writeFileSync(join(folder, "list"), `${key}\n`)
+      const { keys, notices } = yield* KeyFiles.allowed(folder)
+      assert.deepStrictEqual([...keys], [key])
+      assert.deepStrictEqual(notices, [`cannot read ${pipe}: it is no regular file`])
+      const reads = [KeyFiles.allowed(pipe), KeyFiles.passwords(pipe), KeyFiles.keys(pipe), KeyFiles.publicKey(pipe)]
+      for (const read of reads) {
+        const { detail } = yield* Effect.flip(Effect.asVoid<unknown, KeyFilesError, never>(read))
+        assert.strictEqual(detail, "it is no regular file")
+      }
+    })
+  )
+})
+
+describe("a list that could not be read", () => {
+  it.live("is read when it can be, also where it has not changed since", () =>
+    Effect.gen(function* () {
+      const file = join(yield* temporaryDirectory, "list")
+      const other = key.replace("O6", "O7")
+      writeFileSync(file, `${key}\n`)
+      const guard = yield* Guards.guardOf({ certificate: keys, allowKeys: file }, 0, () => Effect.void)
+      const admit = (key: string) => guard!.admit({ address: "", connections: () => 0, mechanism: "curve", key })
+      assert.isUndefined(yield* admit(key))
+      const revoked = yield* Effect.forkScoped(guard!.revoked)
+      // Its owner is not on it any more, and the system has no descriptor left for that news.
+      broken.path = file
+      writeFileSync(file, `${other}\n`)
+      yield* eventually(
+        Effect.sync(() => broken.times),
+        (times) => times > 0
+      )
+      assert.isUndefined(yield* admit(key))
+      broken.path = ""
+      assert.match(yield* Fiber.join(revoked), /may not stay/)
+      assert.isString(yield* admit(key))
+      assert.isUndefined(yield* admit(other))
+    })
+  )
+})
