@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as EnvironmentNotices from "../layers/EnvironmentNotices.ts"
 import * as Guards from "../layers/Guards.ts"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
@@ -181,6 +182,8 @@ export const connect = (
  * @category getters
  */
 export const credentials = Effect.fnUntraced(function* (flags: Globals["security"]) {
+  const [fault] = yield* EnvironmentNotices.faults
+  if (fault !== undefined) return yield* usage(fault)
   const security = yield* securityOf(flags)
   if (security.certificate !== undefined && security.serverKey === undefined && security.user === undefined) {
     return yield* usage("--certificate says who we are; whom to expect is missing: give --server-key too")

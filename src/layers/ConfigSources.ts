@@ -53,10 +53,15 @@ export const fromDocument = (document: Zpl.Document, place: Source["place"], nam
       return found === undefined ? [] : [[String(list), found] as const]
     })
   )
+  // There may be several sections named zgossip, and the first need not have it.
+  const get = (path: string) => {
+    const [, name] = /^zgossip\/security\/(.*)$/.exec(path) ?? []
+    if (name === undefined) return Zpl.get(document, path)
+    return Configurations.sections(document, "security")[0]?.children.find((child) => child.name === name)
+  }
   const find = (path: string) => {
     const alias = Settings.definitions.find((definition) => definition.path === path)?.alias
-    const found = Zpl.get(document, path)
-    return found ?? (alias === undefined ? undefined : Zpl.get(document, path.replace(/[^/]*$/, alias)))
+    return get(path) ?? (alias === undefined ? undefined : get(path.replace(/[^/]*$/, alias)))
   }
   const load = ([first = "", ...rest]: ConfigProvider.Path): ConfigProvider.Node | undefined => {
     const list = endpoints.get(String(first))

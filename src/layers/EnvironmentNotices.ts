@@ -27,6 +27,7 @@ export interface Stranger {
 export const endpointVariable = "ZGOSSIP_ENDPOINT"
 
 const prefix = "ZGOSSIP"
+const security = `${prefix}_SECURITY_`
 
 const lists = ["bind", "connect", "publish"].map(Settings.variable)
 
@@ -55,6 +56,22 @@ export const strangers: Effect.Effect<ReadonlyArray<Stranger>> = Effect.gen(func
     .map((name) => ({ name, meant: nearest(name) }))
 })
 
+/**
+ * What is wrong with the variables that say who may enter, one line each: a door that stays open because of a letter, or
+ * because a script had nothing to put there, is a fault.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const faults: Effect.Effect<ReadonlyArray<string>> = Effect.gen(function* () {
+  const provider = yield* ConfigProvider.ConfigProvider
+  const filled = yield* namesBelow(provider, [prefix])
+  const all = yield* namesBelow(provider, [prefix], true)
+  const empty = all.filter((name) => !filled.includes(name) && name.startsWith(security) && isKnown(name))
+  const misspelt = (yield* strangers).filter(({ meant, name }) => `${name} ${meant ?? ""}`.includes(security))
+  return [...misspelt.map(tell), ...empty.map((name) => `${name} is empty: give it a value, or unset it`)]
+})
+
 const isKnown = (name: string): boolean =>
   known.includes(name) || setByUs.includes(name) || lists.includes(name.replace(/_\d+$/, ""))
 
@@ -62,17 +79,21 @@ const isKnown = (name: string): boolean =>
 const isOfService = (name: string, service: string): boolean =>
   name.startsWith(service) && /^_(?:SERVICE|PORT)(?:_|$)/.test(name.slice(service.length))
 
-/** A provider tells what stands at a path and which names stand below. Where it fails, that is not ours to tell. */
+/**
+ * A provider tells what stands at a path and which names stand below; an empty variable is nothing. Where it fails, that
+ * is not ours to tell.
+ */
 const namesBelow = (
   provider: ConfigProvider.ConfigProvider,
-  path: ReadonlyArray<string | number>
+  path: ReadonlyArray<string | number>,
+  withEmpty = false
 ): Effect.Effect<ReadonlyArray<string>> =>
   Effect.gen(function* () {
     const node = yield* Effect.orElseSucceed(provider.load(path), () => undefined)
-    if (node === undefined) return []
+    if (node === undefined) return withEmpty && path.length > 1 ? [path.join("_")] : []
     const own = node.value === undefined || path.length === 1 ? [] : [path.join("_")]
     const below = node._tag === "Record" ? [...node.keys] : node._tag === "Array" ? indexes(node.length) : []
-    const names = yield* Effect.forEach(below, (key) => namesBelow(provider, [...path, key]))
+    const names = yield* Effect.forEach(below, (key) => namesBelow(provider, [...path, key], withEmpty))
     return [...own, ...names.flat()]
   })
 

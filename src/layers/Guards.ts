@@ -51,6 +51,14 @@ export const guardOf = Effect.fnUntraced(function* (
   perAddress: number,
   refused: (line: string | undefined) => Effect.Effect<void>
 ): Effect.fn.Return<Guard | undefined, FileError> {
+  const mechanism = serverMechanism(security)
+  // Who may enter was said, and would not be asked. With a mechanism that was said as well that is meant.
+  if (security.mechanism === undefined && security.allowKeys !== undefined && mechanism !== "curve") {
+    return yield* unset("certificate", "allow-keys needs keys of our own: name a certificate, or the mechanism")
+  }
+  if (security.mechanism === undefined && security.users !== undefined && mechanism !== "plain") {
+    return yield* unset("mechanism", "with both a certificate and users, say plain or curve")
+  }
   if (!isGuarded(security) && perAddress === 0) return undefined
   if (perAddress > 0 && !areCounted()) {
     return yield* new FileError({
@@ -59,7 +67,6 @@ export const guardOf = Effect.fnUntraced(function* (
       detail: "this system does not tell how many connections an address has: set it to 0"
     })
   }
-  const mechanism = serverMechanism(security)
   const domain = security.domain ?? "zgossip"
   const keys = mechanism === "curve" ? yield* keysOf(security) : undefined
   if (mechanism === "curve" && keys === undefined) {
@@ -297,7 +304,7 @@ export const credentialsOf = Effect.fnUntraced(function* (
       keys: (yield* keysOf(security)) ?? (yield* makeKeys)
     }
   }
-  if (user !== undefined) return yield* plain(user)
+  if (user !== undefined && (own.user !== undefined || security.mechanism !== "curve")) return yield* plain(user)
   return serverMechanism(security) === "null"
     ? undefined
     : yield* unset(

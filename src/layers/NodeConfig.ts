@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Configuration } from "../protocol/Configuration.ts"
 import * as Configurations from "../protocol/Configuration.ts"
+import * as ConfigurationNotices from "../protocol/ConfigurationNotices.ts"
 import * as Octets from "../protocol/Octets.ts"
 import * as Security from "../protocol/Security.ts"
 import * as Settings from "../protocol/Settings.ts"
@@ -79,6 +80,10 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const program = ConfigSources.fromDocument(documentOf(given), "program", name)
   const last = ConfigSources.fromDocument(documentOf(fallback), "default", "default")
+  const invalid = (detail: string) =>
+    new ConfigurationError({ operation: "read the configuration", reason: { _tag: "InvalidConfiguration", detail } })
+  const [fault] = environment ? yield* EnvironmentNotices.faults : []
+  if (fault !== undefined) return yield* invalid(fault)
   const strangers = environment ? (yield* EnvironmentNotices.strangers).map(EnvironmentNotices.tell) : []
   const fixed = environment ? [program, yield* ConfigSources.fromEnvironment] : [program]
 
@@ -110,12 +115,9 @@ export const make = Effect.fnUntraced(function* (
         new ConfigurationError({ operation: `read ${name}`, reason: { _tag: "FileNotRead", detail, code } })
     )
     const document = Zpl.parse(octets)
-    if (Result.isFailure(document)) {
-      return yield* new ConfigurationError({
-        operation: "read the configuration",
-        reason: { _tag: "InvalidConfiguration", detail: `${name} ${document.failure.message}` }
-      })
-    }
+    if (Result.isFailure(document)) return yield* invalid(`${name} ${document.failure.message}`)
+    const fault = ConfigurationNotices.fault(document.success)
+    if (fault !== undefined) return yield* invalid(`${name} line ${fault[0]}: ${fault[1]}`)
     return yield* resolve({ path, stamp, document: document.success }, changes)
   })
 

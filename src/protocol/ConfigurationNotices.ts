@@ -1,5 +1,6 @@
 /**
- * What in a configuration file means nothing: it is ignored, as CZMQ does, and told.
+ * What in a configuration file means nothing: it is ignored, as CZMQ does, and told. Not so where it stands for who may
+ * enter or what may be said: a door that stays open because of a letter is a fault, and the file is refused.
  *
  * @since 0.1.0
  */
@@ -8,12 +9,12 @@ import * as Settings from "./Settings.ts"
 import type * as Zpl from "./Zpl.ts"
 
 /**
- * A line of the file, from 1, and what about it.
+ * A line of the file, from 1, and what about it; whether the file is refused for it.
  *
  * @since 0.1.0
  * @category models
  */
-export type Notice = readonly [line: number, detail: string]
+export type Notice = readonly [line: number, detail: string, isFault?: boolean]
 
 /** Nobody reads more of them. */
 const most = 100
@@ -34,6 +35,17 @@ export const notices = (document: Zpl.Document): ReadonlyArray<Notice> => {
   return more === 0 ? found : [...found, [0, `and ${more} more`]]
 }
 
+/**
+ * The first thing for which a file is refused.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const fault = (document: Zpl.Document): Notice | undefined => {
+  for (const notice of inDocument(document)) if (notice[2] === true) return notice
+  return undefined
+}
+
 /** The settings by their sections. */
 const settings = Map.groupBy(
   Settings.definitions.map(({ path }) => path),
@@ -49,7 +61,8 @@ const inDocument = function* ({ items }: Zpl.Document): Generator<Notice> {
       yield* valueOf(section)
       for (const child of section.children) yield* inZgossip(child, seen)
     } else if (paths === undefined) {
-      yield [line, `${name} is ignored: the sections are ${[...settings.keys()].join(", ")}`]
+      const sections = [...settings.keys()].join(", ")
+      yield [line, `${name} is ignored: the sections are ${sections}`, name.toLowerCase() === "security"]
     } else if (seen.has(name)) {
       yield [line, `${name} is ignored: the first section of this name counts`]
     } else {
@@ -89,17 +102,29 @@ const inZgossip = function* (section: Zpl.Item, seen: Set<string>): Generator<No
     case "bind":
     case "connect":
       yield* valueOf(section)
-      if (!children.some((child) => child.name === "endpoint")) yield [line, `this ${name} has no endpoint below it`]
-      return yield* only(children, path, ["endpoint", ...securityNames(name)])
+      if (!children.some((child) => child.name === "endpoint")) {
+        yield [line, `this ${name} has no endpoint below it`, isAboutSecurity(section)]
+      }
+      return yield* asFaults(only(children, path, ["endpoint", ...securityNames(name)]))
     case "security":
-      if (seen.has(path)) return yield [line, `${path} is ignored: the first section of this name counts`]
+      if (seen.has(path)) return yield [line, `${path} is ignored: the first section of this name counts`, true]
       seen.add(path)
-      yield* valueOf(section)
-      return yield* only(children, path, securityNames())
-    default:
-      yield [line, `${path} is ignored: there are echo, bind, connect, publish, tuple, security`]
+      yield* asFaults(valueOf(section))
+      return yield* asFaults(only(children, path, securityNames()))
+    default: {
+      const detail = `${path} is ignored: there are echo, bind, connect, publish, tuple, security`
+      yield [line, detail, isAboutSecurity(section)]
+    }
   }
 }
+
+const asFaults = function* (notices: Iterable<Notice>): Generator<Notice> {
+  for (const [line, detail] of notices) yield [line, detail, true]
+}
+
+/** Whether somebody meant to say who may enter. */
+const isAboutSecurity = ({ children, name }: Zpl.Item): boolean =>
+  name.toLowerCase() === "security" || securityNames().includes(name) || children.some(isAboutSecurity)
 
 const only = function* (
   children: ReadonlyArray<Zpl.Item>,
@@ -107,9 +132,11 @@ const only = function* (
   names: ReadonlyArray<string>
 ): Generator<Notice> {
   const seen = new Set<string>()
-  for (const { line = 0, name } of children) {
+  for (const { children: below, line = 0, name, value } of children) {
     if (!names.includes(name)) yield [line, `${path}/${name} is ignored: there is ${names.join(", ")}`]
     else if (seen.has(name)) yield [line, `${path}/${name} is ignored: the first one counts`]
+    else if (value === undefined && name !== "endpoint") yield [line, `${path}/${name} is ignored: it has no value`]
+    else yield* without(below, `${path}/${name}`)
     if (name !== "endpoint") seen.add(name)
   }
 }
