@@ -147,7 +147,7 @@ const readValue = ({ place, provider, where }: Source, path: string) =>
 
 const readSecurity = Effect.fnUntraced(function* (
   { where }: Source,
-  items: ReturnType<typeof Configurations.endpointSecurity>[number] = new Map()
+  items: ReturnType<typeof Configurations.endpointSecurity>[number]
 ) {
   const security: Record<string, string> = {}
   for (const [{ field, path, type }, { line, value = "" }] of items) {
@@ -213,8 +213,18 @@ export const resolve = Effect.fnUntraced(function* (sources: ReadonlyArray<Sourc
     }
     note(found.source, name)
     noteEach(found.source, name, found.value)
-    const items = found.source.security(name)
-    const security = yield* Effect.forEach(found.value, (_, index) => readSecurity(found.source, items[index]))
+    /** Who names an endpoint anew does not open it by that: what a place below says of its doors goes on to hold. */
+    const ownOf = Effect.fnUntraced(function* (text: string, index: number) {
+      for (const source of sources.slice(sources.indexOf(found.source))) {
+        const items = source.security(name)
+        const endpoints = source === found.source || items.length === 0 ? [] : ((yield* readList(source, name)) ?? [])
+        const at = endpoints.findIndex((endpoint) => Endpoint.normal(endpoint) === Endpoint.normal(text))
+        const its = items[source === found.source ? index : at]
+        if (its !== undefined && its.size > 0) return yield* readSecurity(source, its)
+      }
+      return {}
+    })
+    const security = yield* Effect.forEach(found.value, ownOf)
     return { endpoints: found.value, security }
   })
   const bind = yield* endpointsOf("bind")

@@ -81,6 +81,11 @@ export const make = (node: LinksNode): ConfiguredLinks => {
     const ours = new Set(Array.from(bound.values(), ({ resolved }) => resolved))
     const byHand = (endpoint: string) => node.isBound(endpoint) && !ours.has(endpoint)
     const fresh = Array.from(wanted.keys()).filter((asked) => !bound.has(asked) && !byHand(endpointOf(asked)))
+    for (const [asked, security] of wanted) {
+      const endpoint = endpointOf(asked)
+      if (bound.has(asked) || !byHand(endpoint) || !Security.isRestricted(security)) continue
+      yield* Effect.logWarning(`${endpoint} was bound by hand and stays as it was, open or not: unbind it first`)
+    }
     const made: Array<readonly [asked: Asked, bound: Bound]> = []
     const left: Array<readonly [asked: Asked, bound: Bound]> = []
     const port = yield* node.port

@@ -291,7 +291,7 @@ export const make = Effect.gen(function* () {
   return { gossip, start: Effect.andThen(configuration.start, started) }
 })
 
-/** What an endpoint has of its own; one that is but a text has what the configuration says of it. */
+/** What an endpoint has of its own; one that is but a text has what the configuration says of it, if it is there. */
 const ownOf = (input: EndpointInput): Security | undefined => {
   if (typeof input === "string") return undefined
   const { endpoint: _, ...own } = input

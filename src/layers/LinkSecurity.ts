@@ -27,9 +27,17 @@ type TurnAway = (line: string | undefined) => Effect.Effect<void>
  * @category constructors
  */
 export const make = (config: GossipConfig["Service"], turnAway: TurnAway): LinkSettings => ({
-  bind: (endpoint, own) => Effect.flatMap(config.get, (now) => forListener(now, endpoint, own, turnAway)),
-  connect: (endpoint, own) => Effect.flatMap(config.get, (now) => forConnection(now, endpoint, own))
+  bind: (endpoint, own) =>
+    Effect.flatMap(config.get, (now) => forListener(now, endpoint, own ?? ownIn(now, "bind", endpoint), turnAway)),
+  connect: (endpoint, own) =>
+    Effect.flatMap(config.get, (now) => forConnection(now, endpoint, own ?? ownIn(now, "connect", endpoint)))
 })
+
+/** Bound or connected by hand, an endpoint of the configuration has what that says of it. */
+const ownIn = (configuration: Configuration, list: keyof typeof lists, endpoint: Endpoint.Endpoint) => {
+  const text = Endpoint.format(endpoint)
+  return configuration.security[list][configuration[list].findIndex((other) => Endpoint.normal(other) === text)]
+}
 
 /**
  * Reads all that a configuration names, and fails with what is wrong with the first of it.

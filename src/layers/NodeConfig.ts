@@ -9,6 +9,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Configuration } from "../protocol/Configuration.ts"
 import * as Configurations from "../protocol/Configuration.ts"
 import * as ConfigurationNotices from "../protocol/ConfigurationNotices.ts"
+import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Octets from "../protocol/Octets.ts"
 import * as Security from "../protocol/Security.ts"
 import * as Settings from "../protocol/Settings.ts"
@@ -147,22 +148,23 @@ export const make = Effect.fnUntraced(function* (
     withFile: (path) => withFile(path, Zpl.empty),
     withFileAgain: (path) => Effect.flatMap(SubscriptionRef.get(ref), ({ changes }) => withFile(path, changes)),
     save: (path) =>
-      Effect.flatMap(SubscriptionRef.get(ref), (configuration) =>
-        Effect.mapError(
-          files.write(path, Octets.toBytes(Zpl.print(written(configuration)))),
-          ({ code, detail }) =>
-            new ConfigurationError({
-              operation: `save ${nameOf(path)}`,
-              reason: { _tag: "FileNotWritten", detail, code }
-            })
-        )
-      ),
+      Effect.flatMap(SubscriptionRef.get(ref), (configuration) => {
+        const notWritten = ({ code, detail }: FileProblem) =>
+          new ConfigurationError({
+            operation: `save ${nameOf(path)}`,
+            reason: { _tag: "FileNotWritten", detail, code }
+          })
+        const lost = withoutText(configuration)
+        return lost === undefined
+          ? Effect.mapError(files.write(path, Octets.toBytes(Zpl.print(written(configuration)))), notWritten)
+          : Effect.fail(notWritten({ detail: `the program gave ${lost}, and a file without it would open a door` }))
+      }),
     stamp: files.stamp
   })
 })
 
 /** Keys, lists and passwords that a program gives have no text; they count where the program does. */
-const withValues = <A extends Pick<Configuration, "settings" | "security" | "origins">>(
+const withValues = <A extends Pick<Configuration, "bind" | "connect" | "settings" | "security" | "origins">>(
   resolved: A,
   given: Given,
   name: string
@@ -176,8 +178,13 @@ const withValues = <A extends Pick<Configuration, "settings" | "security" | "ori
   }
   const own = (list: keyof typeof Configurations.lists) =>
     resolved.security[list].map((security, index) => {
-      const input = origins.get(list)?.place === "program" ? given[list]?.[index] : undefined
-      return typeof input === "object" ? Security.pick(input) : security
+      const endpoint = Endpoint.normal(resolved[list][index] ?? "")
+      const input =
+        origins.get(list)?.place === "program"
+          ? given[list]?.[index]
+          : given[list]?.find((input) => Endpoint.normal(Configurations.endpointOf(input)) === endpoint)
+      const its = typeof input === "object" ? Security.pick(input) : {}
+      return Object.keys(its).length > 0 ? its : security
     })
   return {
     ...resolved,
@@ -196,6 +203,12 @@ const documentOf = ({ bind, connect, publish, ...settings }: Given): Zpl.Documen
     ...(connect === undefined ? {} : { connect }),
     ...(publish === undefined ? {} : { publish })
   })
+
+/** What the program gave, not by the name of a file, to say who may enter. */
+const withoutText = ({ security, settings }: Configuration): string | undefined =>
+  [settings, ...security.bind, ...security.connect]
+    .flatMap((given) => Security.definitions.filter(({ field }) => typeof given[field] === "object"))
+    .map(({ path }) => path)[0]
 
 /** The file, with what came from elsewhere in its place. */
 const written = ({ bind, connect, file, origins, publish, security, settings }: Configuration): Zpl.Document => {

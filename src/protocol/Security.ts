@@ -218,6 +218,15 @@ export const isGuarded = (security: Security): boolean =>
   serverMechanism(security) !== "null" || security.allowAddresses !== undefined
 
 /**
+ * Whether anybody is turned away, or may not do as all others.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isRestricted = (security: Security): boolean =>
+  isGuarded(security) || security.mayPublish !== undefined || security.mayRead !== undefined
+
+/**
  * Two that have the same are the same; no secret is in it.
  *
  * @since 0.1.0

@@ -2,11 +2,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer, Redacted } from "effect"
 import { curveKeyPair } from "zeromq"
-import type * as Gossip from "../../src/Gossip.ts"
+import * as Gossip from "../../src/Gossip.ts"
 import * as Guards from "../../src/layers/Guards.ts"
 import * as MemoryConfig from "../../src/layers/MemoryConfig.ts"
+import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
+import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
 import type * as NodeConfig from "../../src/layers/NodeConfig.ts"
 import { GossipConfig } from "../../src/services/GossipConfig.ts"
+import { Wire } from "../interop/RawPeer.ts"
+import { build, capture, rawClient, settle } from "./support.ts"
 
 const place = "tcp://127.0.0.1:5670"
 
@@ -24,7 +28,7 @@ const configuration = (
   Effect.gen(function* () {
     const layer = MemoryConfig.layer(given, new Map([["a", text]]), { file: "a", environment: true })
     const config = Context.get(yield* Layer.build(layer), GossipConfig)
-    return { now: yield* config.get }
+    return { config, now: yield* config.get }
   }).pipe(Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: environment }))))
 
 const refusal = (...args: Parameters<typeof configuration>) =>
@@ -58,6 +62,24 @@ describe("a file", () => {
       const text = `zgossip\n    bind\n        endpoint = ${place}\nzgossip\n    security\n        allow-addresses = 10.0.0.1\n`
       const { now } = yield* configuration(text)
       assert.strictEqual(now.settings.allowAddresses, "10.0.0.1")
+    })
+  )
+
+  it.effect("says who may enter an endpoint, whoever else names that", () =>
+    Effect.gen(function* () {
+      const text = `zgossip\n    bind\n        endpoint = ${place}\n        allow-addresses = 10.0.0.1\n`
+      const guarded = [{ allowAddresses: "10.0.0.1" }]
+      const { config, now } = yield* configuration(text, { bind: [place] })
+      assert.deepStrictEqual(now.security.bind, guarded)
+      assert.deepStrictEqual((yield* configuration(text, {}, { ZGOSSIP_BIND: place })).now.security.bind, guarded)
+      const set = yield* config.withValue("zgossip/bind/endpoint", place)
+      assert.deepStrictEqual(set.security.bind, guarded)
+      const other = yield* configuration(text, { bind: [{ endpoint: place, mechanism: "null" }] })
+      assert.deepStrictEqual(other.now.security.bind, [{ mechanism: "null" }])
+      const list = [keys().publicKey]
+      const program = yield* configuration("", { bind: [{ endpoint: place, allowKeys: list }] })
+      const again = yield* program.config.withValue("zgossip/bind/endpoint", place)
+      assert.deepStrictEqual(again.security.bind, [{ allowKeys: list }])
     })
   )
 })
@@ -100,6 +122,74 @@ describe("a guard", () => {
       assert.match((yield* Effect.flip(Guards.credentialsOf({ mechanism: "curve", user }))).path, /server-key/)
       assert.strictEqual((yield* Guards.credentialsOf({ user }))?.mechanism, "plain")
       assert.strictEqual((yield* Guards.credentialsOf({ mechanism: "curve", user }, { user }))?.mechanism, "plain")
+    })
+  )
+})
+
+describe("a node", () => {
+  const world = (options: Gossip.Options, text = "") =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const files = new Map([["a", text]])
+      const log = capture()
+      const layer = Gossip.layerMemory(network, { host: "here", files, ...options })
+      const gossip = yield* Effect.provide(build(layer), log.layer)
+      /** Whether a client may set something there. */
+      const isOpen = (at: string) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const before = (yield* gossip.status).counters.refused.rule
+            const client = yield* rawClient(MemoryTransport.make(network, "client"), at)
+            yield* client.say(Wire.HELLO, Wire.PUBLISH("a", "1"))
+            yield* settle(network)
+            return (yield* gossip.status).counters.refused.rule === before
+          })
+        )
+      return { gossip, files, isOpen, log }
+    })
+
+  const text = `zgossip\n    bind\n        endpoint = ${place}\n        may-publish = ""\n`
+
+  it.effect("that binds by hand an endpoint of its file guards it as the file says", () =>
+    Effect.gen(function* () {
+      const { gossip, isOpen } = yield* world({ config: "a" }, text)
+      assert.isFalse(yield* isOpen(place))
+      yield* gossip.unbind(place)
+      yield* gossip.bind(place)
+      assert.isFalse(yield* isOpen(place))
+    })
+  )
+
+  it.effect("says that an endpoint bound by hand stays as it is, whatever a file says of it", () =>
+    Effect.gen(function* () {
+      const { gossip, isOpen, log } = yield* world({}, text)
+      yield* gossip.bind(place)
+      assert.isTrue(yield* isOpen(place))
+      yield* Effect.provide(gossip.configure("a"), log.layer)
+      assert.isTrue(yield* isOpen(place))
+      assert.isTrue(
+        log.lines.some((line) => /was bound by hand and stays/.test(line)),
+        log.lines.join("\n")
+      )
+    })
+  )
+
+  it.effect("binds nothing of a configuration whose connections cannot be made", () =>
+    Effect.gen(function* () {
+      const bad = `${text}    connect\n        endpoint = tcp://127.0.0.1:5671\n        server-key = /nowhere\n`
+      const { gossip } = yield* world({}, bad)
+      const { reason } = yield* Effect.flip(gossip.configure("a"))
+      assert.strictEqual(reason._tag, "InvalidCredentials")
+      assert.deepStrictEqual((yield* gossip.status).listeners, [])
+    })
+  )
+
+  it.effect("does not save a configuration without the keys and lists that its program gave", () =>
+    Effect.gen(function* () {
+      const allowKeys = [keys().publicKey]
+      const { files, gossip } = yield* world({ bind: ["inproc://a"], certificate: keys(), allowKeys }, text)
+      assert.match((yield* Effect.flip(gossip.save("b"))).message, /cannot save b: the program gave .*certificate/)
+      assert.deepStrictEqual([...files.keys()], ["a"])
     })
   )
 })
