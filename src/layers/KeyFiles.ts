@@ -96,6 +96,9 @@ export const publicKey = Effect.fnUntraced(function* (keyOrPath: string) {
  * @category passwords
  */
 export const passwords = Effect.fnUntraced(function* (path: string) {
+  if (path.includes("=") && !(yield* exists(path))) {
+    return yield* wrong("the file of passwords", "no file has this name; a password goes into a file, and is not shown")
+  }
   const found = new Map<string, Redacted.Redacted<string>>()
   for (const [index, text] of Octets.toText(Octets.from(yield* readSecret(path)))
     .split("\n")
