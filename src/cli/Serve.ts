@@ -12,6 +12,7 @@ import * as FileConfig from "../layers/FileConfig.ts"
 import * as GossipNode from "../layers/GossipNode.ts"
 import * as MemoryTupleStore from "../layers/MemoryTupleStore.ts"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
+import type { Configuration } from "../protocol/Configuration.ts"
 import { securityOf } from "../protocol/Configuration.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import { isGuarded, serverMechanism } from "../protocol/Security.ts"
@@ -23,31 +24,49 @@ import type { Globals } from "./Root.ts"
 import { write } from "./Terminal.ts"
 import { tupleLine } from "./Text.ts"
 
-/** Says in a line each what strangers can do at which endpoints. */
-const warnIfOpen = Effect.gen(function* () {
-  const configuration = yield* Effect.flatMap(GossipConfig, ({ get }) => get)
+/** In a line each what strangers can do at which endpoints. */
+const dangers = (configuration: Configuration): ReadonlyArray<string> => {
   const listeners = configuration.bind
     .map((endpoint, index) => {
       const security = securityOf(configuration, configuration.security.bind[index])
       return { endpoint, mechanism: serverMechanism(security), security }
     })
     .filter(({ endpoint }) => isOpen(endpoint))
-  const warn = (found: typeof listeners, what: (endpoints: string) => string) =>
-    found.length === 0 ? Effect.void : Effect.logWarning(what(found.map(({ endpoint }) => endpoint).join(", ")))
-  yield* warn(
-    listeners.filter(({ security }) => !isGuarded(security)),
-    (endpoints) =>
-      `whoever reaches ${endpoints} can read and change every tuple, and end this process: use --certificate and ` +
-      "--allow-keys, or --allow-addresses, see docs/security.md"
-  )
-  yield* warn(
-    listeners.filter(({ mechanism, security }) => mechanism === "curve" && security.allowKeys === undefined),
-    (endpoints) => `whoever reaches ${endpoints} and knows the public key of this node can enter: use --allow-keys`
-  )
-  yield* warn(
-    listeners.filter(({ mechanism }) => mechanism === "plain"),
-    (endpoints) => `passwords and tuples go to ${endpoints} in clear text: use --certificate and --allow-keys`
-  )
+  const line = (found: typeof listeners, what: (endpoints: string) => string) =>
+    found.length === 0 ? [] : [what(found.map(({ endpoint }) => endpoint).join(", "))]
+  return [
+    ...line(
+      listeners.filter(({ security }) => !isGuarded(security)),
+      (endpoints) =>
+        `whoever reaches ${endpoints} can read and change every tuple, and end this process: use --certificate and ` +
+        "--allow-keys, or --allow-addresses, see docs/security.md"
+    ),
+    ...line(
+      listeners.filter(({ mechanism, security }) => mechanism === "curve" && security.allowKeys === undefined),
+      (endpoints) => `whoever reaches ${endpoints} and knows the public key of this node can enter: use --allow-keys`
+    ),
+    ...line(
+      listeners.filter(({ mechanism }) => mechanism === "plain"),
+      (endpoints) => `passwords and tuples go to ${endpoints} in clear text: use --certificate and --allow-keys`
+    )
+  ]
+}
+
+/** Says them, and again what is new once the configuration has changed: a change that fails is taken back at once. */
+const warnIfOpen = Effect.gen(function* () {
+  const { changes, get } = yield* GossipConfig
+  let told: ReadonlyArray<string> = []
+  const warn = (configuration: Configuration) => {
+    const before = told
+    told = dangers(configuration)
+    return Effect.forEach(
+      told.filter((line) => !before.includes(line)),
+      (line) => Effect.logWarning(line),
+      { discard: true }
+    )
+  }
+  yield* Effect.flatMap(get, warn)
+  yield* changes.pipe(Stream.debounce("1 second"), Stream.runForEach(warn), Effect.forkScoped)
 })
 
 /** It may be meant, as a file can say more later. */

@@ -147,8 +147,15 @@ describe("a node with --certificate and --allow-keys", () => {
         writeFileSync(users, "ann=secret word\n", { mode: 0o600 })
         assert.match(yield* warned("--users", users), /WARN .*clear text/)
 
-        chmodSync(`${server}_secret`, 0o604)
         const file = join(folder, "node.zpl")
+        const guarded = "zgossip\n    bind\n        endpoint = tcp://*:0\n        allow-addresses = 127.0.0.1\n"
+        writeFileSync(file, guarded)
+        const node = yield* run("serve", "--config", file)
+        yield* node.bound()
+        writeFileSync(file, guarded.replace(/ *allow.*/, ""))
+        yield* node.await("stderr", /WARN whoever reaches tcp:\/\/\*:0 can read and change every tuple/)
+
+        chmodSync(`${server}_secret`, 0o604)
         writeFileSync(
           file,
           `zgossip\n    bind\n        endpoint = ${yield* place("tcp")}\n    security\n        certificate = ${server}\n`
@@ -233,6 +240,9 @@ describe("a node with --users", () => {
           (text) => text.includes('the user "ann"')
         )
         assert.notMatch(node.stderr + refused.stderr, /(?:right|wrong) word/)
+        const inline = (yield* get("ann=right word")).stderr
+        assert.match(inline, /^zgossip: .*goes into a file.*\n$/)
+        assert.notInclude(inline, "right word")
         for (const wrong of ["nothing here", "", "a=1\nb=2\n"]) {
           assert.match((yield* get(file("bad", wrong))).stderr, /^zgossip: .*bad: .*user=password.*\n$/)
         }
