@@ -14,8 +14,11 @@ import * as Octets from "../protocol/Octets.ts"
 import * as Z85 from "../protocol/Z85.ts"
 import { FileError, fileError, readFile } from "./AtomicFile.ts"
 
-/** Octets of a certificate, or of a list. */
-const longest = 2 ** 24
+/** Octets of a certificate, or of a list: 50,000 keys. While one is read the node does nothing else. */
+const longest = 2 ** 21
+
+/** Lines about what is wrong: a directory of something else has one for each of its files. */
+const mostNotices = 20
 
 /** Files of a directory. */
 const most = 10_000
@@ -141,6 +144,8 @@ export const allowed = (path: string): Effect.Effect<AllowList, FileError> =>
       for (const key of parsed.keys) keys.add(key)
       for (const { message } of parsed.wrong) notices.push(`${file}: ${message}`)
     }
+    const more = notices.length - mostNotices
+    if (more > 0) notices.splice(mostNotices, more, `${path}: and ${more} more like these`)
     return { keys, notices }
   })
 

@@ -133,9 +133,12 @@ const print = (
   return Zpl.print(Zpl.document([{ ...section, before: [...comment, ""] }, Zpl.item("curve", undefined, keys)]))
 }
 
+/** A file that is something else has a fault in each of its lines. */
+const mostWrong = 100
+
 /**
  * Public keys of those who may enter, each with the line it stands on: a certificate has one, a list has one for each
- * line, with comments behind `#` and a blank. What is wrong with other lines is told besides.
+ * line, with comments behind `#` and a blank. What is wrong with other lines is told besides, of the first hundred.
  *
  * @since 0.1.0
  * @category parsing
@@ -151,7 +154,7 @@ export const parseKeys = (
     // A key may hold a #, but no blank.
     const [first = "", second] = line.trim().split(/\s+/)
     if (Z85.isKey(first) && (second === undefined || second.startsWith("#"))) keys.push(first)
-    else if (first !== "" && !first.startsWith("#")) {
+    else if (first !== "" && !first.startsWith("#") && wrong.length < mostWrong) {
       wrong.push(new CertificateError({ line: index + 1, detail: "this is no public key of 40 characters" }))
     }
   }

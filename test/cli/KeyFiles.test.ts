@@ -48,6 +48,19 @@ describe("a pipe", () => {
   )
 })
 
+describe("a directory of something else", () => {
+  it.live("is told in few lines", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryDirectory
+      for (const name of ["one", "two"]) writeFileSync(join(folder, name), "no key\n".repeat(100_000))
+      const { keys, notices } = yield* KeyFiles.allowed(folder)
+      assert.strictEqual(keys.size, 0)
+      assert.lengthOf(notices, 21)
+      assert.strictEqual(notices.at(-1), `${folder}: and 180 more like these`)
+    })
+  )
+})
+
 describe("a list that could not be read", () => {
   it.live("is read when it can be, also where it has not changed since", () =>
     Effect.gen(function* () {
