@@ -11,6 +11,8 @@
  *     Connected         PUBLISH            Accept              Connected
  *     Connected         PING               PONG, or Report,    Connected
  *                                          or Confess
+ *     Connected         HELLO that answers Dump                Connected
+ *                       INVALID to a tuple
  *     Connected         HELLO PONG         INVALID             Start
  *                       INVALID malformed
  *     Connected         a new tuple        Tell                Connected
@@ -20,6 +22,10 @@
  * A session that ends is one that starts again: a peer may always say HELLO. A new tuple does not come back to the
  * peer that published it; the caller leaves that one out.
  *
+ * CZMQ's client answers each INVALID with a HELLO, and forgets what was refused. One that comes back with a tuple on its
+ * lips says PUBLISH, HELLO and all its tuples, and then, to the INVALID that it gets, HELLO: that one must not end the
+ * session that it has by now, in the middle of its tuples. A peer that says PING is none of CZMQ's, and is not helped.
+ *
  * @since 0.1.0
  */
 import * as Message from "./Message.ts"
@@ -27,12 +33,15 @@ import * as Trailer from "./Trailer.ts"
 import type { Tuple } from "./Tuple.ts"
 
 /**
- * `heardAt` is the time of the peer's last message, in milliseconds.
+ * `heardAt` is the time of the peer's last message, in milliseconds; `refused` how many tuples were refused because the
+ * peer had not said HELLO: it may yet answer each INVALID with HELLO.
  *
  * @since 0.1.0
  * @category models
  */
-export type State = { readonly _tag: "Start" } | { readonly _tag: "Connected"; readonly heardAt: number }
+export type State =
+  | { readonly _tag: "Start"; readonly refused: number }
+  | { readonly _tag: "Connected"; readonly heardAt: number; readonly refused: number }
 
 /**
  * @since 0.1.0
@@ -77,7 +86,7 @@ export interface Step {
  * @since 0.1.0
  * @category constructors
  */
-export const start: State = { _tag: "Start" }
+export const start: State = { _tag: "Start", refused: 0 }
 
 const none: ReadonlyArray<Action> = []
 const dump: ReadonlyArray<Action> = [{ _tag: "Dump" }]
@@ -98,7 +107,7 @@ export const step = (state: State, input: Input): Step => {
       return { state, actions: state._tag === "Connected" ? tell : none }
     case "Tick": {
       const due = deadline(state, input.timeout)
-      return { state: due !== undefined && due <= input.now ? start : state, actions: none }
+      return { state: due !== undefined && due <= input.now ? startAgain(state) : state, actions: none }
     }
   }
 }
@@ -114,15 +123,18 @@ export const deadline = (state: State, timeout: number | undefined): number | un
   state._tag === "Connected" && timeout !== undefined && timeout > 0 ? state.heardAt + timeout : undefined
 
 const received = (state: State, message: Message.Message | Message.Malformed, now: number): Step => {
+  const { refused } = state
   const connected: State =
-    state._tag === "Connected" && state.heardAt === now ? state : { _tag: "Connected", heardAt: now }
+    state._tag === "Connected" && state.heardAt === now ? state : { _tag: "Connected", heardAt: now, refused }
   switch (state._tag) {
     case "Start":
       switch (message._tag) {
         case "Hello":
           return { state: connected, actions: dump }
         case "Ping":
-          return { state, actions: answer(message, now) }
+          return { state: start, actions: answer(message, now) }
+        case "Publish":
+          return { state: { _tag: "Start", refused: Math.min(refused + 1, mostRefused) }, actions: invalid }
         default:
           return { state, actions: invalid }
       }
@@ -131,12 +143,21 @@ const received = (state: State, message: Message.Message | Message.Malformed, no
         case "Publish":
           return { state: connected, actions: [{ _tag: "Accept", tuple: message.tuple }] }
         case "Ping":
-          return { state: connected, actions: answer(message, now) }
+          return { state: refused === 0 ? connected : { ...connected, refused: 0 }, actions: answer(message, now) }
+        case "Hello":
+          return refused > 0
+            ? { state: { _tag: "Connected", heardAt: now, refused: refused - 1 }, actions: dump }
+            : { state: startAgain(state), actions: invalid }
         default:
-          return { state: start, actions: invalid }
+          return { state: startAgain(state), actions: invalid }
       }
   }
 }
+
+const startAgain = ({ refused }: State): State => ({ _tag: "Start", refused })
+
+/** A peer that answers none of them need not be counted for ever. */
+const mostRefused = 1000
 
 /** A PING may ask for the status, or whether all was taken. */
 const answer = ({ trailer }: Message.Trailable, now: number): ReadonlyArray<Action> => {

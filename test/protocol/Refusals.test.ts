@@ -34,7 +34,7 @@ describe("Refusals", () => {
   })
 
   it("are told to who asks, in a session or before it", () => {
-    for (const state of [Session.start, { _tag: "Connected", heardAt: 1 }] as const) {
+    for (const state of [Session.start, { _tag: "Connected", heardAt: 1, refused: 0 }] as const) {
       const message = { ...Message.ping, trailer: Refusals.request }
       const { actions } = Session.step(state, { _tag: "Received", message, now: 1 })
       assert.deepStrictEqual(actions, [{ _tag: "Confess" }])

@@ -27,7 +27,11 @@ const actions = {
 } as const satisfies Record<string, ReadonlyArray<Session.Action>>
 
 const heardAt = 1000
-const states = { Start: Session.start, Connected: { _tag: "Connected", heardAt } } as const
+const states = {
+  Start: Session.start,
+  Connected: { _tag: "Connected", heardAt, refused: 0 },
+  "Connected, refused": { _tag: "Connected", heardAt, refused: 2 }
+} as const satisfies Record<string, Session.State>
 const accepted: Session.Input = { _tag: "Accepted" }
 const received = (name: keyof typeof messages, now: number): Session.Input => ({
   _tag: "Received",
@@ -39,28 +43,33 @@ type Row = readonly [
   state: keyof typeof states,
   input: keyof typeof messages | "new tuple" | `tick, timeout ${string}`,
   does: keyof typeof actions,
-  next: keyof typeof states
+  next: "Start" | "Connected",
+  refused: number
 ]
 
 describe("every state and every message", () => {
   it.each<Row>([
-    ["Start", "HELLO", "Dump", "Connected"],
-    ["Start", "PING", "PONG", "Start"],
-    ["Start", "PING that asks for the status", "Report", "Start"],
-    ["Start", "PUBLISH", "INVALID", "Start"],
-    ["Start", "PONG", "INVALID", "Start"],
-    ["Start", "INVALID", "INVALID", "Start"],
-    ["Start", "malformed", "INVALID", "Start"],
-    ["Start", "new tuple", "-", "Start"],
-    ["Connected", "PUBLISH", "Accept", "Connected"],
-    ["Connected", "PING", "PONG", "Connected"],
-    ["Connected", "PING that asks for the status", "Report", "Connected"],
-    ["Connected", "HELLO", "INVALID", "Start"],
-    ["Connected", "PONG", "INVALID", "Start"],
-    ["Connected", "INVALID", "INVALID", "Start"],
-    ["Connected", "malformed", "INVALID", "Start"],
-    ["Connected", "new tuple", "Tell", "Connected"]
-  ])("%s, %s: %s, then %s", (state, input, does, next) => {
+    ["Start", "HELLO", "Dump", "Connected", 0],
+    ["Start", "PING", "PONG", "Start", 0],
+    ["Start", "PING that asks for the status", "Report", "Start", 0],
+    ["Start", "PUBLISH", "INVALID", "Start", 1],
+    ["Start", "PONG", "INVALID", "Start", 0],
+    ["Start", "INVALID", "INVALID", "Start", 0],
+    ["Start", "malformed", "INVALID", "Start", 0],
+    ["Start", "new tuple", "-", "Start", 0],
+    ["Connected", "PUBLISH", "Accept", "Connected", 0],
+    ["Connected", "PING", "PONG", "Connected", 0],
+    ["Connected", "PING that asks for the status", "Report", "Connected", 0],
+    ["Connected", "HELLO", "INVALID", "Start", 0],
+    ["Connected", "PONG", "INVALID", "Start", 0],
+    ["Connected", "INVALID", "INVALID", "Start", 0],
+    ["Connected", "malformed", "INVALID", "Start", 0],
+    ["Connected", "new tuple", "Tell", "Connected", 0],
+    ["Connected, refused", "HELLO", "Dump", "Connected", 1],
+    ["Connected, refused", "PUBLISH", "Accept", "Connected", 2],
+    ["Connected, refused", "PING", "PONG", "Connected", 0],
+    ["Connected, refused", "malformed", "INVALID", "Start", 2]
+  ])("%s, %s: %s, then %s", (state, input, does, next, refused) => {
     const now = 1500
     const step = Session.step(
       states[state],
@@ -69,7 +78,10 @@ describe("every state and every message", () => {
     assert.deepStrictEqual(step.actions, actions[does])
     // Every message counts as activity, a tuple of somebody else does not.
     const heard = input === "new tuple" ? heardAt : now
-    assert.deepStrictEqual(step.state, next === "Start" ? Session.start : { _tag: "Connected", heardAt: heard })
+    assert.deepStrictEqual(
+      step.state,
+      next === "Start" ? { _tag: "Start", refused } : { _tag: "Connected", heardAt: heard, refused }
+    )
   })
 })
 
@@ -124,13 +136,14 @@ const timeouts = arbitrary.oneOf("unset", "0", "50")
 const freeze = (state: Session.State): Session.State => Object.freeze(state)
 
 it.prop(
-  "a member is who said HELLO after the last INVALID or expiry; PINGs are always answered",
+  "a member is who said HELLO after the last INVALID or expiry, and none too many; PINGs are always answered",
   [inputs, timeouts],
   ([inputs, timeouts]) => {
     const timeout = timeouts === "unset" ? undefined : Number(timeouts)
     let state = freeze(Session.start)
     let now = 0
     let member = false
+    let refused = 0
     let heard = 0
     for (const [name, elapsed] of inputs) {
       now += elapsed
@@ -148,11 +161,15 @@ it.prop(
           assert.strictEqual(did, member ? "Tell" : "")
           break
         case "PING":
+          refused = 0
           assert.strictEqual(did, "Pong")
           break
         case "HELLO":
-          assert.strictEqual(did, member ? "Invalid" : "Dump")
-          member = !member
+          // One that answers the INVALID to a tuple does no harm.
+          assert.strictEqual(did, member && refused === 0 ? "Invalid" : "Dump")
+          if (!member) member = true
+          else if (refused > 0) refused -= 1
+          else member = false
           break
         case "PUBLISH":
           assert.strictEqual(did, member ? "Accept" : "Invalid")
@@ -161,6 +178,7 @@ it.prop(
           assert.strictEqual(did, "Invalid")
           member = false
       }
+      if (name === "PUBLISH" && did === "Invalid") refused += 1
       if (name !== "tick" && name !== "new tuple") heard = now
       assert.strictEqual(state._tag, member ? "Connected" : "Start")
     }
