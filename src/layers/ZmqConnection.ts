@@ -80,9 +80,13 @@ export const connect = (
 const proofOf = (credentials: Credentials | undefined): Partial<Socket.DealerSocket> => {
   switch (credentials?.mechanism) {
     case undefined:
-      return {}
+      return Socket.amongStrangers
     case "plain":
-      return { plainUsername: credentials.user, plainPassword: Redacted.value(credentials.password) }
+      return {
+        ...Socket.amongStrangers,
+        plainUsername: credentials.user,
+        plainPassword: Redacted.value(credentials.password)
+      }
     case "curve":
       return {
         curveServerKey: credentials.serverKey,

@@ -64,10 +64,12 @@ const bindOrFail = Effect.fnUntraced(function* (
   const connections = (address: string) => count(port, address)
   const security =
     guarded === undefined ? {} : ZapHandler.options(yield* ZapHandler.register(guarded, connections), guarded)
+  const caution = guarded === undefined || guarded.mechanism === "null" ? Socket.amongStrangers : {}
   const router = yield* Effect.acquireRelease(
     open(text, {
       ...Socket.heartbeat(heartbeatInterval, heartbeatTimeout),
       ...security,
+      ...caution,
       ipv6: host?.ipv6 ?? false
     }),
     (router) => router.close
