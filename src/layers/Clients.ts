@@ -120,7 +120,13 @@ export class Clients {
    * A client said HELLO. The dump is much more than that, so it may have so many a second: one more waits, with all that
    * comes behind it, and takes the place of one that waits already. `part` is less than 1 for a small one.
    */
-  owe(client: Client, dump: Iterator<Uint8Array, void>, part: number, now: number, perSecond: number): void {
+  owe(
+    client: Client,
+    dump: Parameters<Client["mailbox"]["outbox"]["owe"]>[0],
+    part: number,
+    now: number,
+    perSecond: number
+  ): void {
     const { outbox } = client.mailbox
     const begun = !outbox.owes
     outbox.owe(dump)

@@ -7,6 +7,7 @@
  */
 import type { Reply } from "../protocol/Command.ts"
 import * as Message from "../protocol/Message.ts"
+import type { Octets } from "../protocol/Octets.ts"
 import * as Refusals from "../protocol/Refusals.ts"
 import * as Remote from "../protocol/Remote.ts"
 import * as Security from "../protocol/Security.ts"
@@ -304,25 +305,26 @@ export class GossipEngine {
     for (const { clients, rules } of this.served.values()) {
       if (!Security.allows(rules.read, tuple.keyOctets)) continue
       for (const client of clients.values()) {
-        if (client !== origin && tells(Session.step(client.session, accepted).actions)) this.#put(client.mailbox, frame)
+        if (client !== origin && tells(Session.step(client.session, accepted).actions))
+          this.#put(client.mailbox, frame, tuple.keyOctets)
       }
     }
     for (const joined of this.joined.values()) {
       // The times play no part in it.
       if (joined !== origin && tells(Remote.step(joined.remote, accepted, noTiming).actions)) {
-        this.#put(joined.mailbox, frame)
+        this.#put(joined.mailbox, frame, tuple.keyOctets)
       }
     }
     const delivery = { _tag: "Deliver", tuple } as const
-    for (const subscriber of this.subscribers) this.#put(subscriber, delivery)
+    for (const subscriber of this.subscribers) this.#put(subscriber, delivery, tuple.keyOctets)
     return undefined
   }
 
   /** Puts the newest change. A reader that is behind is not woken: it takes all the while. */
-  #put<A>(mailbox: Mailbox.Mailbox<A>, item: A): void {
+  #put<A>(mailbox: Mailbox.Mailbox<A>, item: A, key: Octets): void {
     const { outbox } = mailbox
     const before = outbox.isBehind
-    if (outbox.put(this.#store.sequence(), item)) this.#touched.add(mailbox)
+    if (outbox.put(this.#store.sequence(), item, key)) this.#touched.add(mailbox)
     else if (!before) this.journal.counters.fellBehind += 1
   }
 
@@ -336,9 +338,10 @@ export class GossipEngine {
   }
 
   #owe(client: Client, now: number): void {
-    const { peer, served } = client
-    const tuples = this.#store.read({ upTo: this.#store.sequence() })
-    const dump = Mailbox.encodeAll(tuples, served.rules.read, served.dumping?.(peer))
+    const { link, peer, served } = client
+    const [upTo, keys, done] = [this.#store.sequence(), this.#store.size(), served.dumping?.(peer)]
+    const dump = (changed: (key: Octets, sequence: number) => void) =>
+      Mailbox.encodeAll(this.#store.read({ upTo, whole: { keys, link, changed } }), served.rules.read, done)
     const part = Math.min(1, Math.max(this.#store.size() / wholeDump.tuples, this.#quota.octets / wholeDump.octets))
     this.#clients.owe(client, dump, part, now, this.settings.dumpsPerSecond)
     this.#touched.add(client.mailbox)

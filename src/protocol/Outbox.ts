@@ -13,6 +13,8 @@
  *
  * @since 0.1.0
  */
+import type { Octets } from "./Octets.ts"
+
 /**
  * @since 0.1.0
  * @category models
@@ -48,6 +50,26 @@ class Source<A> {
   }
 }
 
+/** A change that was put while a dump was being taken, which may give a newer value of its key. */
+class Change<A> {
+  readonly item: A
+  readonly #key: Octets
+  readonly #sequence: number
+  readonly #given: ReadonlyMap<Octets, number>
+
+  constructor(item: A, key: Octets, sequence: number, given: ReadonlyMap<Octets, number>) {
+    this.item = item
+    this.#key = key
+    this.#sequence = sequence
+    this.#given = given
+  }
+
+  /** The dump has given this value, or one that is newer: to give an older one now would undo it. */
+  get isGiven(): boolean {
+    return (this.#given.get(this.#key) ?? 0) >= this.#sequence
+  }
+}
+
 const isDropped = (item: unknown): boolean => item instanceof Source && item.items === undefined
 
 /**
@@ -55,12 +77,15 @@ const isDropped = (item: unknown): boolean => item instanceof Source && item.ite
  * @category models
  */
 export class Outbox<A> {
-  #queue: Array<A | Reply<A> | Source<A> | undefined> = []
+  #queue: Array<A | Reply<A> | Source<A> | Change<A> | undefined> = []
   #head = 0
   #size = 0
   /** The dump that has not begun. What is behind it waits for it. */
   #owed: Source<A> | undefined
   #permitted = false
+  /** The last dump that is not at its end, and the changes after its HELLO that it gives. */
+  #dump: Source<A> | undefined
+  #given: Map<Octets, number> | undefined
   /** Sources in the queue that were dropped. */
   #dropped = 0
   /** The sequence number of the first change that is not in the queue. */
@@ -111,13 +136,13 @@ export class Outbox<A> {
   }
 
   /** Puts the change of this sequence number. False where it has to wait behind the queue. */
-  put(sequence: number, item: A): boolean {
+  put(sequence: number, item: A, key: Octets): boolean {
     if (this.#missed !== undefined) return false
     if (!this.hasRoom) {
       this.#missed = sequence
       return false
     }
-    this.#queue.push(item)
+    this.#queue.push(this.#given === undefined ? item : new Change(item, key, sequence, this.#given))
     this.#size += this.#sizeOf(item)
     return true
   }
@@ -139,8 +164,12 @@ export class Outbox<A> {
    * Puts a dump: items that are made while they are taken, of which no more than one waits. One that has not begun is
    * dropped, for this one has all of it; one that is being taken is first taken to its end. It does not begin, and
    * nothing behind it is taken, before {@link permit}.
+   *
+   * `dump` makes it: it gives each key that there is now, those that change meanwhile as they are when their turn comes,
+   * and says which change that was. Who reads the dump to its end has every key.
    */
-  owe(items: Iterator<A, void>): void {
+  owe(dump: (changed: (key: Octets, sequence: number) => void) => Iterator<A, void>): void {
+    const given = new Map<Octets, number>()
     if (this.#owed === undefined) {
       this.#permitted = false
     } else {
@@ -153,7 +182,9 @@ export class Outbox<A> {
       this.#head = 0
       this.#dropped = 0
     }
-    this.#owed = new Source(items)
+    this.#owed = new Source(dump((key, sequence) => void given.set(key, sequence)))
+    this.#dump = this.#owed
+    this.#given = given
     this.#queue.push(this.#owed)
     this.#missed = undefined
   }
@@ -176,6 +207,8 @@ export class Outbox<A> {
     this.#head = 0
     this.#size = 0
     this.#owed = undefined
+    this.#dump = undefined
+    this.#given = undefined
     this.#dropped = 0
     this.#missed = undefined
   }
@@ -209,13 +242,17 @@ export class Outbox<A> {
       }
       const next = item.items.next()
       if (next.done !== true) return next.value
+      if (item === this.#dump) {
+        this.#dump = undefined
+        this.#given = undefined
+      }
       this.#advance()
       return undefined
     }
     this.#advance()
-    const taken = item instanceof Reply ? item.item : item
+    const taken = item instanceof Reply || item instanceof Change ? item.item : item
     if (taken !== undefined) this.#size -= this.#sizeOf(taken)
-    return taken
+    return item instanceof Change && item.isGiven ? undefined : taken
   }
 
   /** What was missed has its turn; what changes from now on is put behind it. */

@@ -108,6 +108,15 @@ export interface Range {
   readonly unknownTo?: Known
   readonly knownTo?: Known
   readonly except?: ReadonlySet<Octets>
+  /**
+   * With it, of the first `keys` what has changed behind `upTo` is not left out but given as it is now, save what came
+   * by `link`; `changed` is told which change that was.
+   */
+  readonly whole?: {
+    readonly keys: number
+    readonly link: number
+    readonly changed: (key: Octets, sequence: number) => void
+  }
 }
 
 /**
@@ -134,10 +143,15 @@ export function* read(map: TupleMap, range: Range): Generator<Tuple, void> {
 }
 
 function* readAll(map: TupleMap, range: Range): Generator<Tuple, void> {
-  let left = map.entries.size
+  const { upTo, whole } = range
+  let left = whole?.keys ?? map.entries.size
   for (const entry of map.entries.values()) {
     if (left-- === 0) return
-    if (isWanted(entry, range)) yield entry.tuple
+    if (entry.sequence > upTo && whole !== undefined) {
+      if (entry.link === whole.link) continue
+      whole.changed(entry.tuple.keyOctets, entry.sequence)
+      yield entry.tuple
+    } else if (isWanted(entry, range)) yield entry.tuple
   }
 }
 

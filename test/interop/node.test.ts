@@ -39,6 +39,33 @@ const hasIPv6 = Object.values(networkInterfaces())
   .flat()
   .some((address) => address?.address === "::1")
 
+describe("a reader of all tuples", () => {
+  it.live("has every key when the PONG comes, also one that changes all the while", () =>
+    Effect.gen(function* () {
+      const ours = yield* ourNode({ bind: [yield* place("tcp")], publish: numbered("key", 20_000, "0") })
+      const busy = "key010000"
+      let value = 0
+      yield* Effect.forkScoped(
+        Effect.forever(
+          Effect.andThen(
+            Effect.suspend(() => ours.gossip.publish(busy, `${++value}`)),
+            Effect.sleep("1 millis")
+          )
+        )
+      )
+      for (let round = 0; round < 3; round++) {
+        const client = yield* rawDealer(ours.endpoint)
+        yield* client.send(Wire.HELLO)
+        yield* client.send(Wire.PING)
+        const keys = new Set<string>()
+        for (let said = ""; said !== "PONG"; said = yield* client.nextText(long)) keys.add(said.replace(/=.*/s, ""))
+        assert.isTrue(keys.has(`PUBLISH ${busy}`))
+        assert.strictEqual(keys.size, 20_001)
+      }
+    })
+  )
+})
+
 describe("endpoints", () => {
   it.live("one node serves on tcp, ipc and inproc and connects over all three at once", () =>
     Effect.gen(function* () {

@@ -31,7 +31,7 @@ class World {
   put(key: string, size = 1): Item {
     const item = { key, number: ++this.#number, size }
     this.newest.set(key, item)
-    this.outbox.put(item.number, item)
+    this.outbox.put(item.number, item, key)
     return item
   }
 
@@ -45,7 +45,17 @@ class World {
   }
 
   owe(): void {
-    this.outbox.owe(this.#read(this.#number))
+    const upTo = this.#number
+    this.outbox.owe((changed) => this.#dump(upTo, changed))
+  }
+
+  *#dump(upTo: number, changed: (key: string, number: number) => void): Generator<Item, void> {
+    let left = this.newest.size
+    for (const item of this.newest.values()) {
+      if (left-- === 0) return
+      if (item.number > upTo) changed(item.key, item.number)
+      yield item
+    }
   }
 
   *#read(upTo: number): Generator<Item, void> {
@@ -68,6 +78,21 @@ class World {
 }
 
 describe("a dump that is owed", () => {
+  it("has every key at its end, also those that change meanwhile; nothing older comes behind what it gave", () => {
+    const world = new World({ maxItems: 100, maxSize: 1000 })
+    for (const key of ["a", "b", "c", "d"]) world.put(key)
+    world.take()
+    world.owe()
+    world.push("PONG")
+    world.outbox.permit()
+    assert.strictEqual(world.take(1), "a1")
+    for (const key of ["a", "c", "c", "d", "e"]) world.put(key)
+    // a changed behind it; c and d are as they are now, and what they were meanwhile is not said any more
+    assert.strictEqual(world.take(), "b2 c8 d9 PONG5 a6 e10")
+    world.put("c")
+    assert.strictEqual(world.take(), "c11")
+  })
+
   it("waits for leave, and what is behind it waits for the dump", () => {
     const world = new World()
     world.put("a")
@@ -305,7 +330,7 @@ describe("memory", () => {
     for (let n = 0; n < count; n++) {
       const item = { octets: new Uint8Array(16) }
       items.push(new WeakRef(item))
-      outbox.put(n, item)
+      outbox.put(n, item, String(n))
       if (n >= behind) outbox.take(1, 1)
     }
     // What a WeakRef was made for lives until the end of its turn.
