@@ -213,3 +213,10 @@ export const ourNode = (options: Gossip.Options = {}): Effect.Effect<OurNode, Go
 /** `count` tuples, PREFIX000001.. as the CZMQ driver names them. */
 export const numbered = (prefix: string, count: number, value = "v"): ReadonlyArray<readonly [string, string]> =>
   Array.from({ length: count }, (_, index) => [`${prefix}${String(index + 1).padStart(6, "0")}`, value] as const)
+
+/** The log of CZMQ's actors is a stream of its own, and may come later than their answers. */
+export const logged = (czmq: { readonly log: () => string }, ...lines: ReadonlyArray<string>) =>
+  eventually(
+    Effect.sync(() => czmq.log()),
+    (log) => lines.every((line) => log.includes(line))
+  )
