@@ -133,6 +133,14 @@ export class Relay {
     })
   }
 
+  /** The connections that there are stay, and nothing passes any more; those made from now on are whole. */
+  swallow(): void {
+    for (const { back, there } of this.#pairs) {
+      there.dropping = true
+      back.dropping = true
+    }
+  }
+
   /** What was held goes on. */
   heal(): void {
     this.#fault = undefined

@@ -12,14 +12,14 @@ import * as Refusals from "../protocol/Refusals.ts"
 import * as Remote from "../protocol/Remote.ts"
 import * as Security from "../protocol/Security.ts"
 import * as Session from "../protocol/Session.ts"
-import * as Settings from "../protocol/Settings.ts"
+import type * as Settings from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
 import type { GossipError, Status } from "../services/Gossip.ts"
 import type { Frames, Peer, PeerEvent } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import { Clients } from "./Clients.ts"
-import type { Client, Joined, Link, Served, Subscriber } from "./GossipLink.ts"
+import { type Client, type Joined, type Link, type Served, type Subscriber, timingOf } from "./GossipLink.ts"
 import { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
 import type { Refusal } from "./Quota.ts"
@@ -120,11 +120,12 @@ export class GossipEngine {
   /** An endpoint to connect to; the machine starts disconnected. */
   join(endpoint: string): Joined {
     const link = ++this.#links
-    const joined = {
+    const joined: Joined = {
       endpoint,
       link,
       remote: Remote.start,
       error: undefined,
+      giveUp: () => {},
       mailbox: Mailbox.ofFrames(this.#store, { link, limits: Mailbox.limits(this.settings), load: this.#load })
     }
     this.joined.set(endpoint, joined)
@@ -176,9 +177,9 @@ export class GossipEngine {
       }
     }
     for (const joined of this.joined.values()) {
-      const { isBehind: behind, isEmpty: idle } = joined.mailbox.outbox
+      const { isBehind: behind, isEmpty: idle, taken } = joined.mailbox.outbox
       const sequence = this.#store.sequence()
-      this.#guard(joined, () => this.#stepRemote(joined, { _tag: "Tick", now, sequence, idle, behind }))
+      this.#guard(joined, () => this.#stepRemote(joined, { _tag: "Tick", now, sequence, idle, behind, taken }))
     }
   }
 
@@ -241,8 +242,7 @@ export class GossipEngine {
 
   #stepRemote(joined: Joined, input: Remote.Input): void {
     const before = joined.remote
-    const timing = { pingInterval: Settings.pingInterval(this.settings), timeout: this.settings.remoteTimeout }
-    const { actions, state } = Remote.step(before, input, timing)
+    const { actions, state } = Remote.step(before, input, timingOf(joined, this.settings))
     joined.remote = state
     if (input._tag === "Received") this.#noteStep(joined, before._tag, input.message, state._tag)
     else if (before._tag !== state._tag)
@@ -267,6 +267,9 @@ export class GossipEngine {
         }
         case "Forget":
           joined.mailbox.outbox.forget()
+          break
+        case "Close":
+          joined.giveUp(action.silent)
           break
         case "Tell":
           break // by #accept
@@ -384,7 +387,7 @@ const accepted = { _tag: "Accepted" } as const
 const tooMany = Message.decode([])
 /** A dump of less counts for less. */
 const wholeDump = { tuples: 1000, octets: 2 ** 20 }
-const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0 }
+const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0, silence: 0 }
 
 const nameOf = (link: Link): string => ("name" in link ? link.name : link.endpoint)
 

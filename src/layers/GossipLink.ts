@@ -9,6 +9,7 @@ import type { Refusals } from "../protocol/Refusals.ts"
 import type * as Remote from "../protocol/Remote.ts"
 import type { Rules } from "../protocol/Security.ts"
 import type * as Session from "../protocol/Session.ts"
+import * as Settings from "../protocol/Settings.ts"
 import type { GossipError } from "../services/Gossip.ts"
 import type { Peer } from "../services/Transport.ts"
 import type { Mailbox } from "./Mailbox.ts"
@@ -55,6 +56,8 @@ export interface Joined {
   remote: Remote.State
   /** Why there is no connection. */
   error: string | undefined
+  /** Ends the connection that there is, on which nothing was heard for so many ms. */
+  giveUp: (silent: number) => void
   readonly mailbox: Mailbox<Uint8Array>
 }
 
@@ -62,6 +65,23 @@ export interface Joined {
 export type Subscriber = Mailbox<Reply<GossipError>>
 
 export type Link = Client | Joined
+
+/** In server timeouts: how long a server may be silent; and no less than this, in ms. */
+const silence = { timeouts: 20, least: 1000 }
+
+/**
+ * Over inproc nothing comes between two nodes, and a connection waits for who will bind.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const timingOf = ({ endpoint }: Joined, settings: Settings.Settings): Remote.Timing => ({
+  pingInterval: Settings.pingInterval(settings),
+  timeout: settings.remoteTimeout,
+  silence: endpoint.startsWith("inproc:")
+    ? Number.POSITIVE_INFINITY
+    : Math.max(silence.least, silence.timeouts * settings.remoteTimeout)
+})
 
 /**
  * Whom a line of the log is about.

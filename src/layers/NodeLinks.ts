@@ -18,7 +18,8 @@ import * as Semaphore from "effect/Semaphore"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import type { Rules, Security } from "../protocol/Security.ts"
 import { GossipError, stoppedError } from "../services/Gossip.ts"
-import type { BindOptions, ConnectOptions, Listener, Peer, Transport, TransportError } from "../services/Transport.ts"
+import type { BindOptions, ConnectOptions, Listener, Peer, Transport } from "../services/Transport.ts"
+import { TransportError } from "../services/Transport.ts"
 import type { Joined, Served } from "./GossipLink.ts"
 import type { Submit } from "./GossipNode.ts"
 import type { Mailbox } from "./Mailbox.ts"
@@ -213,6 +214,8 @@ export const make = Effect.fnUntraced(function* (
           attributes: { endpoint: joined.endpoint }
         })(transport.connect(endpoint, yield* settings.connect(endpoint, own)))
         yield* up
+        const silent = yield* Deferred.make<never, TransportError>()
+        joined.giveUp = (time) => void Deferred.doneUnsafe(silent, Exit.fail(silentFor(time, joined.endpoint)))
         yield* Effect.acquireRelease(
           submit((engine, now) => engine.up(joined, now)),
           () => Effect.ignore(submit((engine) => engine.down(joined)))
@@ -230,7 +233,7 @@ export const make = Effect.fnUntraced(function* (
           Effect.forever
         )
         return yield* Effect.ensuring(
-          Effect.raceFirst(send, receive),
+          Effect.raceAllFirst([send, receive, Deferred.await(silent)]),
           Effect.sync(() => joined.mailbox.rest())
         )
       })
@@ -349,6 +352,13 @@ const sendToClient = (
 /** A failure that is a fault of ours comes with its stack. */
 const warn = (what: string, cause: Cause.Cause<TransportError | GossipError>): Effect.Effect<void> =>
   Cause.hasDies(cause) ? Effect.logError(what, cause) : Effect.logWarning(`${what}: ${lineOf(cause)}`)
+
+const silentFor = (time: number, endpoint: string): TransportError =>
+  new TransportError({
+    operation: "receive",
+    endpoint,
+    reason: { _tag: "Silent", detail: `no answer for ${Math.floor(time / 1000)} s` }
+  })
 
 const lineOf = (cause: Cause.Cause<TransportError | GossipError>): string =>
   Option.match(Cause.findErrorOption(cause), {

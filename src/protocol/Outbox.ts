@@ -88,6 +88,7 @@ export class Outbox<A> {
   #given: Map<Octets, number> | undefined
   /** Sources in the queue that were dropped. */
   #dropped = 0
+  #taken = 0
   /** The sequence number of the first change that is not in the queue. */
   #missed: number | undefined
   readonly #since: (sequence: number) => Iterator<A, void>
@@ -115,6 +116,11 @@ export class Outbox<A> {
   /** Whether there are changes that wait behind the queue: what is pushed now overtakes them. */
   get isBehind(): boolean {
     return this.#missed !== undefined
+  }
+
+  /** How many items were ever taken. */
+  get taken(): number {
+    return this.#taken
   }
 
   /** Whether there is a dump that has not begun. */
@@ -224,6 +230,7 @@ export class Outbox<A> {
       taken.push(item)
       size += this.#sizeOf(item)
     }
+    this.#taken += taken.length
     return taken
   }
 

@@ -22,6 +22,10 @@ export interface Pings {
   readonly answered: number
   /** When something was heard last. */
   readonly heardAt: number
+  /** When the silence began that goes on: a PING was sent by then, and nothing heard since. */
+  readonly silentFrom: number
+  /** How much had been taken to be sent when the last PING was due. */
+  readonly taken: number
   /** When the last silence ended: more than half the timeout without a word of the server. */
   readonly brokenAt: number
   /** From this moment on a HELLO is due, as the server may have forgotten us; infinity where nothing says so. */
@@ -63,6 +67,8 @@ export const start = (now: number, pings: number, pingAt: number): Pings => ({
   open: Array.from({ length: pings }, (_, index) => ({ pong: index + 1, at: now })),
   answered: now,
   heardAt: now,
+  silentFrom: now,
+  taken: 0,
   brokenAt: now,
   doubtedFrom: Number.POSITIVE_INFINITY,
   excused: Number.POSITIVE_INFINITY,
@@ -72,14 +78,26 @@ export const start = (now: number, pings: number, pingAt: number): Pings => ({
 })
 
 /**
+ * So many more PINGs are sent.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const more = (link: Pings, count: number, now: number): Pings => ({
+  ...link,
+  pings: link.pings + count,
+  silentFrom: link.pongs === link.pings ? now : link.silentFrom
+})
+
+/**
  * One more PING is sent.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const ask = (link: Pings, now: number): Pings => {
-  const pings = link.pings + 1
-  return { ...link, pings, open: link.open.length < maxOpen ? [...link.open, { pong: pings, at: now }] : link.open }
+  const asked = more(link, 1, now)
+  return link.open.length < maxOpen ? { ...asked, open: [...link.open, { pong: asked.pings, at: now }] } : asked
 }
 
 /**
@@ -90,8 +108,28 @@ export const ask = (link: Pings, now: number): Pings => {
  */
 export const heard = (link: Pings, now: number, timeout: number): Pings => {
   if (now === link.heardAt) return link
-  return { ...link, heardAt: now, brokenAt: now - link.heardAt > timeout / 2 ? now : link.brokenAt }
+  return { ...link, heardAt: now, silentFrom: now, brokenAt: now - link.heardAt > timeout / 2 ? now : link.brokenAt }
 }
+
+/**
+ * A PING is due. Where we `stood` still, or where PINGs may still wait behind what is being taken, a silence says nothing.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const watch = (
+  link: Pings,
+  now: number,
+  { idle, stood, taken }: { readonly idle: boolean; readonly stood: boolean; readonly taken: number }
+): Pings => ({ ...link, taken, silentFrom: stood || (!idle && taken !== link.taken) ? now : link.silentFrom })
+
+/**
+ * How long we have heard nothing that we waited for.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const silence = (link: Pings, now: number): number => (link.pongs < link.pings ? now - link.silentFrom : 0)
 
 /**
  * The clock that times this link stood still for a while, as that of a machine does that is suspended. What is heard

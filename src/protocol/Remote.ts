@@ -18,6 +18,7 @@
  *                                           the dump is complete, and PING
  *     Joining,       a new tuple            Tell, once Replay has begun                same
  *     Connected      time for it            PING                                       same
+ *                    a silence, too long    Close                                      Disconnected
  *                    slept                  -: the next PONG is in doubt               same
  *                    PING HELLO malformed   -                                          same
  *
@@ -37,6 +38,12 @@
  * may have waited behind tuples; so we wait as well, and where it waited behind a dump there is no doubt. A machine that
  * slept learns it from another clock than ours; then the first PING after it casts doubt.
  *
+ * Silence: a connection may outlive what was behind it, a process that is stopped, a way that swallows everything. Where
+ * a PING was sent and nothing at all was heard for `silence` after it, the connection is closed, for a new one. A time in
+ * which what waits is still taken from us, or in which we stood still ourselves, does not count. What a transport has
+ * taken may be long on its way, and a server that is busy would get our news from each connection anew: so each silence
+ * in a row may be twice as long as the one before, until the server has taken our news.
+ *
  * @since 0.1.0
  */
 import * as Message from "./Message.ts"
@@ -53,6 +60,8 @@ import type { Tuple } from "./Tuple.ts"
 export interface Timing {
   readonly pingInterval: number
   readonly timeout: number
+  /** After how much silence a connection is closed; infinity where it is kept. */
+  readonly silence: number
 }
 
 /** What the server has seen of our map once the PONG number `pong` is here. */
@@ -67,6 +76,8 @@ interface Server {
   readonly synced: number
   /** It has answered a PING. */
   readonly answers: boolean
+  /** Connections that were closed because of its silence since it last took our news. */
+  readonly silences: number
 }
 
 /**
@@ -117,7 +128,7 @@ export type Input =
   | { readonly _tag: "Slept" }
   /**
    * The time may have come for something. `idle`: nothing waits to be sent. `behind`: tuples wait behind what is sent
-   * now.
+   * now. `taken`: how much was ever taken to be sent.
    */
   | {
       readonly _tag: "Tick"
@@ -125,6 +136,7 @@ export type Input =
       readonly sequence: number
       readonly idle: boolean
       readonly behind: boolean
+      readonly taken: number
     }
 
 /**
@@ -148,6 +160,8 @@ export type Action =
   | { readonly _tag: "Tell" }
   /** Do not send the tuples that still wait: they will be said anew. */
   | { readonly _tag: "Forget" }
+  /** End this connection, on which the server has said nothing for so many ms, and make a new one. */
+  | { readonly _tag: "Close"; readonly silent: number }
 
 /**
  * @since 0.1.0
@@ -162,13 +176,16 @@ export interface Step {
  * @since 0.1.0
  * @category constructors
  */
-export const start: State = { _tag: "Disconnected", synced: 0, answers: false }
+export const start: State = { _tag: "Disconnected", synced: 0, answers: false, silences: 0 }
 
 /** In server timeouts: how long a server that never answered a PING may be silent before its dump is taken for complete. */
 const patience = 10
 
 /** In server timeouts: how long after a HELLO out of doubt the next one has to wait. Each may cost a dump. */
 const spacing = 10
+
+/** How often in a row the silence that is borne doubles. */
+const doublings = 4
 
 const none: ReadonlyArray<Action> = []
 const tell: ReadonlyArray<Action> = [{ _tag: "Tell" }]
@@ -182,7 +199,7 @@ const ping: Action = { _tag: "Send", message: Message.ping }
  */
 export const step = (state: State, input: Input, timing: Timing): Step => {
   if (input._tag === "Up") return hail(state, input, timing)
-  if (input._tag === "Down") return stay({ _tag: "Disconnected", synced: state.synced, answers: state.answers })
+  if (input._tag === "Down") return stay({ _tag: "Disconnected", ...known(state) })
   if (state._tag === "Disconnected") return stay(state)
   switch (input._tag) {
     case "Accepted":
@@ -227,12 +244,13 @@ interface Moment {
 
 const stay = (state: State): Step => ({ state, actions: none })
 
+const known = ({ answers, silences, synced }: Server): Server => ({ synced, answers, silences })
+
 /** HELLO is the first message of a connection. The server does not know us: the news can follow at once. */
-const hail = ({ answers, synced }: State, { now, sequence }: Moment, timing: Timing): Step => ({
+const hail = (server: Server, { now, sequence }: Moment, timing: Timing): Step => ({
   state: {
     _tag: "Joining",
-    synced,
-    answers,
+    ...known(server),
     link: Pings.start(now, 2, now + timing.pingInterval),
     attempt: 1,
     refused: false,
@@ -241,21 +259,19 @@ const hail = ({ answers, synced }: State, { now, sequence }: Moment, timing: Tim
     replay: { pong: 2, sequence },
     dumped: new Set()
   },
-  actions: [forget, hello, ping, { _tag: "ReplayNews", synced, upTo: sequence }, ping]
+  actions: [forget, hello, ping, { _tag: "ReplayNews", synced: server.synced, upTo: sequence }, ping]
 })
 
 /** HELLO once more. Where it may be refused the news wait until it was not, or each of them would be refused as well. */
 const rejoin = (state: Live, attempt: number, certain: boolean, { now, sequence }: Moment, timing: Timing): Step => {
-  const { answers, link, synced } = state
+  const { link, synced } = state
   return {
     state: {
       _tag: "Joining",
-      synced,
-      answers,
+      ...known(state),
       link: {
-        ...link,
         // These PINGs are not among the open ones: their time is that of HELLO, which `answered` has.
-        pings: link.pings + (certain ? 3 : 2),
+        ...Pings.more(link, certain ? 3 : 2, now),
         pingAt: now + timing.pingInterval,
         answered: now,
         excused: Number.POSITIVE_INFINITY,
@@ -277,15 +293,15 @@ const rejoin = (state: Live, attempt: number, certain: boolean, { now, sequence 
 
 /** The dump is complete, or there will be none. */
 const joined = (state: Joining, { now, sequence }: Moment): Step => {
-  const { answers, dumped, replay, synced } = state
+  const { dumped, replay, synced } = state
   const link = Pings.excuse(state.link)
   const lost: Action = { _tag: "ReplayLost", synced, upTo: replay?.sequence ?? sequence, dumped }
   if (replay !== undefined) {
-    return { state: { _tag: "Connected", synced, answers, link, fence: replay }, actions: [lost] }
+    return { state: { _tag: "Connected", ...known(state), link, fence: replay }, actions: [lost] }
   }
   const asked = Pings.ask(link, now)
   return {
-    state: { _tag: "Connected", synced, answers, link: asked, fence: { pong: asked.pings, sequence } },
+    state: { _tag: "Connected", ...known(state), link: asked, fence: { pong: asked.pings, sequence } },
     actions: [{ _tag: "ReplayNews", synced, upTo: sequence }, lost, ping]
   }
 }
@@ -312,7 +328,7 @@ const pong = (live: Live, moment: Moment, timing: Timing): Step => {
   return stay(
     fence === undefined || link.pongs < fence.pong
       ? { ...live, link }
-      : { ...live, link, synced: fence.sequence, fence: undefined }
+      : { ...live, link, synced: fence.sequence, silences: 0, fence: undefined }
   )
 }
 
@@ -328,23 +344,29 @@ const invalid = (state: Live, moment: Moment, timing: Timing): Step => {
   return state.attempt === 1 ? rejoin(rejoining, 2, true, moment, timing) : stay({ ...state, refused: true })
 }
 
-const refused = ({ answers, link, synced }: Live): State => ({
+const refused = (state: Live): State => ({
   _tag: "Joining",
-  synced,
-  answers,
-  link,
+  ...known(state),
+  link: state.link,
   attempt: 2,
   refused: true,
-  helloPong: link.pings,
-  dumpPong: link.pings,
+  helloPong: state.link.pings,
+  dumpPong: state.link.pings,
   replay: undefined,
   dumped: new Set()
 })
 
 const tick = (state: Live, input: Extract<Input, { readonly _tag: "Tick" }>, timing: Timing): Step => {
-  const { behind, idle, now, sequence } = input
+  const { behind, idle, now, sequence, taken } = input
   if (now < state.link.pingAt) return stay(state)
-  const link = { ...state.link, pingAt: now + timing.pingInterval }
+  // Who comes so late stood still: what was said meanwhile may wait to be read.
+  const stood = now - state.link.pingAt > timing.timeout
+  const link = { ...Pings.watch(state.link, now, { taken, idle, stood }), pingAt: now + timing.pingInterval }
+  const silent = Pings.silence(link, now)
+  if (silent >= timing.silence * 2 ** Math.min(state.silences, doublings)) {
+    const closed: State = { _tag: "Disconnected", ...known(state), silences: state.silences + 1 }
+    return { state: closed, actions: [{ _tag: "Close", silent }] }
+  }
   if (state._tag === "Joining") {
     if (state.refused) {
       return rejoin({ ...state, link: { ...link, refusedAt: now } }, state.attempt + 1, false, input, timing)

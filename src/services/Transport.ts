@@ -79,7 +79,8 @@ export interface Connection {
  * Why an operation of a transport failed. `code` is the system's name of the error where it has one.
  *
  * - `AddressInUse`, `AddressNotAvailable`, `PermissionDenied`, `UnknownHost`: bind, or connect for the last
- * - `Refused`: nobody listens there (yet); `Unreachable`: no handshake within the time; `Lost`: it was up, and ended
+ * - `Refused`: nobody listens there (yet); `Unreachable`: no handshake within the time; `Lost`: it was up, and ended;
+ *   `Silent`: it was up, and PINGs were not answered any more, as the node says of it
  * - `Protocol`: what answers there does not speak ZeroMQ
  * - `NotAdmitted`: the other side knows neither our key nor our password or address, wants another mechanism, or is not
  *   the one whose key we have; of a listener: somebody who was let in may not stay, and all have to come again
@@ -100,6 +101,7 @@ export type TransportReason =
   | "Protocol"
   | "NotAdmitted"
   | "Lost"
+  | "Silent"
   | "PeerGone"
   | "Closed"
   | "Exhausted"

@@ -15,6 +15,16 @@ import { program, run } from "./Program.ts"
 
 const options = { timeout: 60_000 }
 
+const relayTo = (endpoint: string) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const relay = new Relay(Number(new URL(endpoint).port))
+      await relay.listen()
+      return relay
+    }),
+    (relay) => Effect.sync(() => relay.close())
+  )
+
 czmqTest(
   "a process that was stopped, and one whose event loop was blocked, for longer than CZMQ waits: both join again",
   () =>
@@ -35,6 +45,42 @@ czmqTest(
       stopped.process.kill("SIGCONT")
       yield* stopped.await("stdout", /meanwhile = 1/)
       yield* blocked.awaitTuple("meanwhile")
+    }),
+  60_000
+)
+
+czmqTest(
+  "a link that swallows everything, and a server that is stopped: both are given up, and nothing is lost",
+  () =>
+    Effect.gen(function* () {
+      const czmq = yield* Czmq.make
+      const stopped = yield* czmq.node("stopped")
+      const endpoint = `tcp://127.0.0.1:${yield* stopped.bind("tcp://127.0.0.1:!")}`
+      const server = yield* ourNode({ bind: [yield* place("tcp")] })
+      const relay = yield* relayTo(server.endpoint)
+      // 20 timeouts are a second at least.
+      const ours = yield* ourNode({ connect: [`tcp://127.0.0.1:${relay.port}`, endpoint], remoteTimeout: 40 })
+      yield* stopped.publish("early", "1")
+      yield* server.awaitTuple("early")
+      relay.swallow()
+      yield* czmq.kill("SIGSTOP")
+      yield* ours.gossip.publish("ours", "1")
+      yield* server.gossip.publish("theirs", "1")
+      const since = performance.now()
+      const connections = Effect.sync(() => relay.connections)
+      yield* eventually(connections, (count) => count === 2)
+      // With the stopped one no handshake comes to an end, so that this stays for a while.
+      const errors = Effect.map(ours.gossip.status, ({ remotes }) => remotes.map(({ error }) => error))
+      yield* eventually(errors, (texts) => texts.includes("no answer for 1 s"))
+      assert.isAbove(performance.now() - since, 900)
+      yield* ours.gossip.publish("late", "1")
+      yield* czmq.kill("SIGCONT")
+      for (const key of ["ours", "theirs", "late"]) yield* stopped.awaitTuple(key)
+      yield* server.awaitTuple("late")
+      yield* ours.awaitTuple("theirs")
+      // It is a member again: it is told of what is new, not only when it asks.
+      yield* stopped.publish("after", "1")
+      yield* server.awaitTuple("after")
     }),
   60_000
 )
@@ -156,14 +202,7 @@ describe.skipIf(process.platform !== "linux")("the end of a node in the middle o
         }
         const server = yield* ourNode({ bind: [yield* place("tcp")], publish: { early: "1" } })
         const relays = yield* Effect.forEach(["stall", "drop", "refuse", "delay", "none"] as const, (fault) =>
-          Effect.acquireRelease(
-            Effect.promise(async () => {
-              const relay = new Relay(Number(new URL(server.endpoint).port))
-              await relay.listen()
-              return { fault, relay }
-            }),
-            ({ relay }) => Effect.sync(() => relay.close())
-          )
+          Effect.map(relayTo(server.endpoint), (relay) => ({ fault, relay }))
         )
         // Accepts, and never says a word.
         const mute = createServer((socket) => socket.on("error", () => {}).resume())

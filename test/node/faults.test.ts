@@ -4,11 +4,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
+import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
 import {
   assertSame,
   assertSeenOnce,
   assertSilent,
   at,
+  capture,
   chain,
   type Edges,
   generator,
@@ -20,6 +22,7 @@ import {
   published,
   quiet,
   randomEdges,
+  rawServer,
   ring,
   start,
   startAll
@@ -272,6 +275,78 @@ describe("a client that was silent for longer than server/timeout, and has nothi
         assert.deepStrictEqual(yield* knows(client.gossip), ["later=1", "meanwhile=1"])
       })
   )
+})
+
+describe("a server that is connected and says nothing", () => {
+  it.effect.each(["there", "back", "both"] as const)(
+    "nothing comes through (%s): the connection is given up, the next ones are tried, and nothing is lost",
+    (ways) => {
+      const log = capture()
+      return Effect.gen(function* () {
+        const network = yield* MemoryNetwork.make({ latency: 2 })
+        const server = yield* start(network, "server", { endpoint: "tcp://server:5670" })
+        const client = yield* start(network, "client", { connect: [server.endpoint] })
+        yield* pass(network, 10_000)
+        const remote = Effect.map(client.gossip.status, ({ remotes }) => at(remotes, 0))
+        if (ways !== "back") yield* network.stall("client", "server")
+        if (ways !== "there") yield* network.stall("server", "client")
+        yield* client.gossip.publish("ours", "1")
+        yield* server.gossip.publish("theirs", "1")
+        yield* pass(network, 19_500)
+        assert.deepStrictEqual(yield* remote, { endpoint: server.endpoint, state: "Connected", error: undefined })
+        if (ways === "there") {
+          // The tuple is a sign of life, though no PING is answered.
+          yield* server.gossip.publish("more", "1")
+          yield* pass(network, 19_500)
+          assert.strictEqual((yield* remote).state, "Connected")
+        }
+        yield* pass(network, 750)
+        assert.strictEqual((yield* remote).state, "Disconnected")
+        assert.deepStrictEqual(
+          log.lines.filter((line) => line.startsWith("Warn")),
+          [`Warn lost the connection to ${server.endpoint}, connecting again: no answer for 20 s`]
+        )
+        yield* pass(network, 60_000)
+        yield* client.gossip.publish("late", "1")
+        yield* network.heal
+        yield* pass(network, 8000)
+        yield* quiet(network)
+        yield* assertSame([server, client])
+        assert.includeMembers([...(yield* knows(server.gossip))], ["late=1", "ours=1", "theirs=1"])
+        const { listeners } = yield* server.gossip.status
+        assert.deepInclude(at(listeners, 0), { peers: 1, members: 1 })
+        yield* assertSilent(network, 1)
+      }).pipe(Effect.provide(log.layer))
+    }
+  )
+
+  it.effect("a server that takes connections, and nothing that is said on them: it gets ever fewer", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 2 })
+      const stuck = yield* rawServer(MemoryTransport.make(network, "stuck"), "tcp://stuck:5670")
+      yield* start(network, "client", { endpoint: "none", connect: ["tcp://stuck:5670"], publish: { key: "1" } })
+      const hellos: Array<number> = []
+      for (let now = 0; now < 1_000_000; now += 1000) {
+        yield* pass(network, 1000)
+        for (const line of stuck.take()) if (line === "HELLO") hellos.push(Math.round(now / 10_000) * 10)
+      }
+      assert.deepStrictEqual(hellos, [0, 20, 60, 140, 300, 620, 940])
+    })
+  )
+
+  it.effect("over inproc, where a connection waits for who will bind: it is kept", () => {
+    const log = capture()
+    return Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 2 })
+      const client = yield* start(network, "client", { connect: ["inproc://later"], publish: { key: "1" } })
+      yield* pass(network, 100_000)
+      const later = yield* start(network, "later")
+      yield* pass(network, 100)
+      assert.deepStrictEqual(yield* knows(later.gossip), ["key=1"])
+      assert.strictEqual(at((yield* client.gossip.status).remotes, 0).state, "Connected")
+      assert.notInclude(log.lines.join("\n"), "Warn")
+    }).pipe(Effect.provide(log.layer))
+  })
 })
 
 describe("random faults", () => {

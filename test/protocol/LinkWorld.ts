@@ -30,7 +30,7 @@ export class LinkWorld {
   remote = Remote.start
   toServer: Array<Message.Message> = []
   toUs: Array<Message.Message> = []
-  readonly #timing: Remote.Timing = { pingInterval: 250, timeout: 1000 }
+  readonly #timing: Remote.Timing = { pingInterval: 250, timeout: 1000, silence: 20_000 }
   #writes = 0
 
   constructor(options: Partial<WorldOptions> = {}) {
@@ -82,7 +82,8 @@ export class LinkWorld {
       now: this.now,
       sequence: this.map.sequence,
       idle: this.outbox.isEmpty,
-      behind: this.outbox.isBehind
+      behind: this.outbox.isBehind,
+      taken: this.outbox.taken
     })
   }
 
@@ -170,6 +171,10 @@ export class LinkWorld {
           break
         case "Forget":
           this.outbox.forget()
+          break
+        case "Close":
+          this.down()
+          this.up()
           break
         case "Tell":
           throw new Error("told unasked")

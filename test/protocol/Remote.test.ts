@@ -5,7 +5,7 @@ import * as Remote from "../../src/protocol/Remote.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as arbitrary from "./arbitraries.ts"
 
-const timing: Remote.Timing = { pingInterval: 250, timeout: 1000 }
+const timing: Remote.Timing = { pingInterval: 250, timeout: 1000, silence: 20_000 }
 
 const messages = {
   HELLO: Message.hello,
@@ -24,6 +24,7 @@ class Link {
   sequence = 0
   behind = false
   idle = true
+  taken = 0
   readonly #timing: Remote.Timing
 
   constructor(of: Remote.Timing = timing) {
@@ -36,8 +37,10 @@ class Link {
   tells = (): string => this.#step({ _tag: "Accepted" })
   hears = (name: keyof typeof messages): string =>
     this.#step({ _tag: "Received", message: messages[name], now: this.now, sequence: this.sequence })
-  ticks = (): string =>
-    this.#step({ _tag: "Tick", now: this.now, sequence: this.sequence, idle: this.idle, behind: this.behind })
+  ticks = (): string => {
+    const { behind, idle, now, sequence, taken } = this
+    return this.#step({ _tag: "Tick", now, sequence, idle, behind, taken })
+  }
 
   /** Lets time pass without a tick. */
   wait(milliseconds: number): this {
@@ -83,6 +86,8 @@ const line = (action: Remote.Action): string => {
     case "Tell":
     case "Forget":
       return action._tag
+    case "Close":
+      return `Close(${action.silent})`
   }
 }
 
@@ -147,8 +152,19 @@ const helloSynced = "Forget HELLO PING News(5-5) PING"
 const helloRepair = "Forget PING HELLO PING News(5-5) PING"
 const helloDoubt = "Forget PING HELLO PING"
 
-type Input = keyof typeof messages | "slept" | "up" | "down" | "new tuple" | "tick" | "tick, early"
+type Input = keyof typeof messages | "slept" | "up" | "down" | "new tuple" | "tick" | "tick, early" | "silence"
 type Row = readonly [state: keyof typeof into, input: Input, does: string, next: Remote.State["_tag"]]
+
+/** Nothing is heard any more: what it does about it in the end, and after how much time. */
+const silence = (link: Link): string => {
+  const since = link.now
+  for (let due = Remote.deadline(link.state); due !== undefined; due = Remote.deadline(link.state)) {
+    const does = link.wait(due - link.now).ticks()
+    if (does.includes("Close")) return `${does} at ${link.now - since}`
+    if (link.now - since > 1_000_000) return "for ever"
+  }
+  return "-"
+}
 
 const give = (link: Link, input: Input): string => {
   switch (input) {
@@ -164,6 +180,8 @@ const give = (link: Link, input: Input): string => {
       return link.wait((Remote.deadline(link.state) ?? 0) - link.now).ticks()
     case "tick, early":
       return link.wait((Remote.deadline(link.state) ?? 1) - 1 - link.now).ticks()
+    case "silence":
+      return silence(link)
     default:
       return link.hears(input)
   }
@@ -182,6 +200,7 @@ describe("every state and every input", () => {
     ["Disconnected", "PING", "-", "Disconnected"],
     ["Disconnected", "malformed", "-", "Disconnected"],
     ["Disconnected", "slept", "-", "Disconnected"],
+    ["Disconnected", "silence", "-", "Disconnected"],
 
     ["Joining", "up", hello, "Joining"],
     ["Joining", "down", "-", "Disconnected"],
@@ -195,10 +214,12 @@ describe("every state and every input", () => {
     ["Joining", "PING", "-", "Joining"],
     ["Joining", "malformed", "-", "Joining"],
     ["Joining", "slept", "-", "Joining"],
+    ["Joining", "silence", "Close(20000) at 20000", "Disconnected"],
 
     ["Rejoining", "PUBLISH k=v", "Accept(k, synced 5)", "Joining"],
     ["Rejoining", "PONG", "Lost(5-5 except [])", "Connected"],
     ["Rejoining", "INVALID", helloRepair, "Joining"],
+    ["Rejoining", "silence", "Close(20000) at 20000", "Disconnected"],
 
     ["Repairing", "up", helloSynced, "Joining"],
     ["Repairing", "new tuple", "Tell", "Joining"],
@@ -206,6 +227,7 @@ describe("every state and every input", () => {
     ["Repairing", "PONG", "-", "Joining"],
     ["Repairing", "INVALID", "-", "Joining"],
     ["Repairing", "tick", "PING", "Joining"],
+    ["Repairing", "silence", "Close(20000) at 20000", "Disconnected"],
 
     ["Doubting", "up", helloSynced, "Joining"],
     ["Doubting", "new tuple", "-", "Joining"],
@@ -213,6 +235,7 @@ describe("every state and every input", () => {
     ["Doubting", "PONG", "-", "Joining"],
     ["Doubting", "INVALID", "-", "Joining"],
     ["Doubting", "tick", "PING", "Joining"],
+    ["Doubting", "silence", "Close(20000) at 20000", "Disconnected"],
 
     ["Refused", "up", hello, "Joining"],
     ["Refused", "down", "-", "Disconnected"],
@@ -222,6 +245,7 @@ describe("every state and every input", () => {
     ["Refused", "PUBLISH k=v", "Accept(k, synced 0)", "Joining"],
     ["Refused", "PONG", "-", "Joining"],
     ["Refused", "INVALID", "-", "Joining"],
+    ["Refused", "silence", "Close(20000) at 20000", "Disconnected"],
 
     ["Connected", "up", hello, "Joining"],
     ["Connected", "down", "-", "Disconnected"],
@@ -235,9 +259,12 @@ describe("every state and every input", () => {
     ["Connected", "PING", "-", "Connected"],
     ["Connected", "malformed", "-", "Connected"],
     ["Connected", "slept", "-", "Connected"],
+    ["Connected", "silence", "Close(20000) at 20000", "Disconnected"],
 
     ["Synced", "up", helloSynced, "Joining"],
-    ["Synced", "INVALID", helloRepair, "Joining"]
+    ["Synced", "INVALID", helloRepair, "Joining"],
+    // Every PING was answered: it is the next that is not.
+    ["Synced", "silence", "Close(20000) at 20250", "Disconnected"]
   ])("%s, %s: %s, then %s", (state, input, does, next) => {
     const link = into[state]()
     assert.strictEqual(give(link, input), does)
@@ -430,9 +457,74 @@ describe("a server that is silent while we join", () => {
 
   it.each(["Rejoining", "Repairing", "Doubting"] as const)("but answered before is waited for: %s", (state) => {
     const link = into[state]()
-    for (let tick = 0; tick < 1000; tick++) assert.strictEqual(link.wait(250).ticks(), "PING")
+    for (let tick = 0; tick < 79; tick++) assert.strictEqual(link.wait(250).ticks(), "PING")
     assert.strictEqual(link.state._tag, "Joining")
     assert.match(link.hears("PUBLISH k=v"), /^Accept\(k, synced/)
+  })
+})
+
+describe("silence, for so long that the connection is given up", () => {
+  it.each(["PONG", "PUBLISH k=v", "HELLO", "PING", "malformed"] as const)(
+    "begins anew with any message: %s",
+    (name) => {
+      const link = into.Connected()
+      for (let tick = 0; tick < 1000; tick++) {
+        assert.strictEqual(link.wait(250).ticks(), "PING")
+        if (tick % 79 === 0) link.hears(name)
+      }
+      assert.strictEqual(silence(link), `Close(20000) at ${20_000 - (999 % 79) * 250}`)
+    }
+  )
+
+  it("counts from a PING, however seldom they are", () => {
+    const rare = new Link({ pingInterval: 30_000, timeout: 60_000, silence: 20_000 })
+    rare.up()
+    rare.hears("PONG")
+    rare.hears("PONG")
+    assert.strictEqual(rare.wait(30_000).ticks(), "PING")
+    assert.strictEqual(rare.wait(15_000).hears("PONG"), "-")
+    assert.strictEqual(rare.wait(15_000).ticks(), "PING")
+    assert.strictEqual(rare.wait(30_000).ticks(), "Close(30000)")
+  })
+
+  it("is none as long as what waits to be sent is taken, and is one where it is not", () => {
+    const link = Object.assign(into.Connected(), { idle: false })
+    for (let tick = 0; tick < 1000; tick++) {
+      link.taken += 1
+      assert.notInclude(link.wait(250).ticks(), "Close")
+    }
+    assert.strictEqual(silence(link), "Close(20000) at 20000")
+  })
+
+  it("nor is the time in which we stood still: what was said meanwhile is still to be read", () => {
+    const link = into.Connected()
+    for (let tick = 0; tick < 60; tick++) link.wait(250).ticks()
+    assert.strictEqual(link.wait(60_000).ticks(), "PING")
+    assert.strictEqual(silence(link), "Close(20000) at 20000")
+  })
+
+  it("may be twice as long on each connection, to a bound, until the server has taken our news", () => {
+    const link = into.Synced()
+    link.publish()
+    const rounds = (count: number) =>
+      Array.from({ length: count }, () => {
+        const does = silence(link)
+        assert.strictEqual(link.state._tag, "Disconnected")
+        assert.strictEqual(link.down(), "-")
+        assert.match(link.up(), /^Forget HELLO PING News\(5-6\) PING$/)
+        // It says something at once, and takes nothing.
+        link.hears("PONG")
+        return Number(/Close\((\d+)\)/.exec(does)?.[1])
+      })
+    assert.deepStrictEqual(rounds(7), [20_000, 40_000, 80_000, 160_000, 320_000, 320_000, 320_000])
+    assert.strictEqual(link.hears("PONG"), "-")
+    assert.deepStrictEqual([link.state.synced, silence(link)], [6, "Close(20000) at 20250"])
+  })
+
+  it("is borne for ever where there can be none, over inproc", () => {
+    const link = new Link({ ...timing, silence: Number.POSITIVE_INFINITY })
+    link.up()
+    assert.strictEqual(silence(link), "for ever")
   })
 })
 
@@ -455,7 +547,7 @@ describe("PINGs", () => {
   it("do not pile up behind what a server does not read: 16 and no more, until it does", () => {
     const link = into.Synced()
     link.idle = false
-    const sent = Array.from({ length: 100 }, () => link.wait(250).ticks())
+    const sent = Array.from({ length: 60 }, () => link.wait(250).ticks())
     assert.deepStrictEqual(sent.lastIndexOf("PING"), 15)
     link.hears("PONG")
     assert.strictEqual(link.wait(250).ticks(), "PING")
@@ -567,7 +659,7 @@ describe("doubt: the server may have forgotten us", () => {
 
   it.each([
     [1500, timing, false],
-    [5000, { pingInterval: 5000, timeout: 1000 }, false],
+    [5000, { pingInterval: 5000, timeout: 1000, silence: 20_000 }, false],
     [250, timing, true]
   ])("costs a dump once in ten timeouts at most: a PONG each %s ms", (gap, timing, sleeps) => {
     const link = Object.assign(new Link(timing), { sequence: 5 })

@@ -98,7 +98,7 @@ describe("a session", () => {
 })
 
 describe("a client", () => {
-  const timing: Remote.Timing = { pingInterval: 250, timeout: 1000 }
+  const timing: Remote.Timing = { pingInterval: 250, timeout: 1000, silence: 20_000 }
 
   it.each(seeds)("of a hostile server says HELLO seldom, and remembers little of it: seed %i", (seed) => {
     const random = generator(seed)
@@ -116,7 +116,7 @@ describe("a client", () => {
             : kind === 3
               ? { _tag: "Accepted" }
               : kind < 6
-                ? { _tag: "Tick", ...time, idle: random.below(2) === 0, behind: random.below(2) === 0 }
+                ? { _tag: "Tick", ...time, idle: random.below(2) === 0, behind: random.below(2) === 0, taken: n }
                 : { _tag: "Received", ...time, message: Message.decode(storm()) }
       // A connection may only come up after it was down.
       if (input._tag === "Up" && state._tag !== "Disconnected") continue
