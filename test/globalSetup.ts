@@ -29,6 +29,8 @@ const removeOld = (): void => {
 }
 
 export default async (project: TestProject): Promise<void> => {
+  // Lists of keys that a group can write are refused, and with some umasks all files are such.
+  process.umask(0o022)
   const bundle = await rolldown({ input: join(root, "src/bin.ts"), platform: "node", external: ["zeromq"] })
   const { output } = await bundle.generate({
     format: "esm",

@@ -1,10 +1,12 @@
 /**
- * Keys, lists of keys and passwords in files. A file with secrets that others can read is refused. Lists are read again
- * when they have changed, for as long as somebody asks; one that cannot be read leaves everything as it was.
+ * Keys, lists of keys and passwords in files. A file with secrets that others can read is refused, and one with public
+ * keys that others can write. Lists are read again when they have changed, for as long as somebody asks; one that cannot
+ * be read leaves everything as it was.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { readdir, stat } from "node:fs/promises"
@@ -43,6 +45,19 @@ export const readSecret = (path: string): Effect.Effect<Buffer, FileError> =>
           new FileError({ operation: "read", path, detail: "others can read or change its secrets: chmod 600 it" })
         )
   })
+
+/** Of files with public keys, and of their directory: as with sshd's `authorized_keys` its owner alone may write it. */
+const othersWrite = 0o022
+
+/** What is not there, or no file, is for who reads it to say. */
+const checkWriters = (path: string): Effect.Effect<void, FileError> =>
+  Effect.flatMap(Effect.option(statOf(path)), (found) =>
+    Option.isSome(found) &&
+    (found.value.isFile() || found.value.isDirectory()) &&
+    (found.value.mode & othersWrite) !== 0
+      ? wrong(path, "others can write it, and say whose keys are good: chmod go-w it")
+      : Effect.void
+  )
 
 const statOf = (path: string) =>
   Effect.tryPromise({ try: () => stat(path), catch: (cause) => fileError("read", path, cause) })
@@ -85,6 +100,7 @@ export const keys = Effect.fnUntraced(function* (path: string) {
  */
 export const publicKey = Effect.fnUntraced(function* (keyOrPath: string) {
   if (Z85.isKey(keyOrPath)) return keyOrPath
+  yield* checkWriters(keyOrPath)
   const { keys } = Certificate.parseKeys(yield* readRegular(keyOrPath))
   const [key, ...others] = keys
   if (key === undefined) return yield* wrong(keyOrPath, "it has no public key, and its name is none")
@@ -132,7 +148,10 @@ export const allowed = (path: string): Effect.Effect<AllowList, FileError> =>
   Effect.gen(function* () {
     const keys = new Set<string>()
     const notices: Array<string> = []
+    yield* checkWriters(path)
     for (const file of yield* filesOf(path)) {
+      // All of it is refused: one file more or less may be the key of somebody who was struck off.
+      yield* checkWriters(file)
       const read = yield* Effect.result(readRegular(file))
       if (Result.isFailure(read)) {
         // A file of a directory may be on its way; the one that was named must be there.

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import { execFileSync } from "node:child_process"
-import { writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { vi } from "vitest"
 import * as Guards from "../../src/layers/Guards.ts"
@@ -44,6 +44,40 @@ describe("a pipe", () => {
         const { detail } = yield* Effect.flip(Effect.asVoid<unknown, KeyFilesError, never>(read))
         assert.strictEqual(detail, "it is no regular file")
       }
+    })
+  )
+})
+
+describe("public keys that others can write", () => {
+  const detail = "others can write it, and say whose keys are good: chmod go-w it"
+
+  it.live.each([0o620, 0o602, 0o666])("are refused, mode %o: a list, one in a directory, a server's key", (mode) =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryDirectory
+      const [list, good] = [join(folder, "list"), join(folder, "good")]
+      for (const file of [list, good]) writeFileSync(file, `${key}\n`, { mode: 0o644 })
+      chmodSync(list, mode)
+      for (const path of [list, folder]) {
+        const failure = yield* Effect.flip(KeyFiles.allowed(path))
+        assert.deepStrictEqual([failure._tag, failure.path, failure.detail], ["FileError", list, detail])
+      }
+      assert.strictEqual((yield* Effect.flip(KeyFiles.publicKey(list))).detail, detail)
+      chmodSync(list, 0o644)
+      assert.deepStrictEqual([...(yield* KeyFiles.allowed(folder)).keys], [key])
+      assert.strictEqual(yield* KeyFiles.publicKey(list), key)
+    })
+  )
+
+  it.live.each([0o770, 0o707, 0o1777])("are refused, mode %o: a directory, to which they can add", (mode) =>
+    Effect.gen(function* () {
+      const folder = join(yield* temporaryDirectory, "clients")
+      mkdirSync(folder)
+      writeFileSync(join(folder, "one"), `${key}\n`)
+      chmodSync(folder, mode)
+      const failure = yield* Effect.flip(KeyFiles.allowed(folder))
+      assert.deepStrictEqual([failure.path, failure.detail], [folder, detail])
+      chmodSync(folder, 0o755)
+      assert.deepStrictEqual([...(yield* KeyFiles.allowed(folder)).keys], [key])
     })
   )
 })
