@@ -23,6 +23,7 @@ import { asFlags, complaint, separate } from "./cli/Arguments.ts"
 import { command } from "./cli/Commands.ts"
 import { exitCodes, Failure } from "./cli/Failure.ts"
 import { formatter } from "./cli/Help.ts"
+import { withoutHelp } from "./cli/Mistake.ts"
 import { paint, printable } from "./cli/Terminal.ts"
 import { ConfigurationError } from "./protocol/Configuration.ts"
 import { GossipError } from "./services/Gossip.ts"
@@ -126,7 +127,8 @@ export const run = (): void => {
   process.on("SIGHUP", () => {
     if (atTerminal) process.kill(process.pid, "SIGTERM")
   })
-  Command.runWith(command, { version })(args).pipe(
+  withoutHelp(command, args).pipe(
+    Effect.flatMap(Command.runWith(command, { version })),
     Effect.tapCause(report),
     Effect.provide([NodeServices.layer, Logger.layer([logger]), output, builtIns]),
     NodeRuntime.runMain({ teardown, disableErrorReporting: true })

@@ -5,6 +5,7 @@ import { CliConfig, CliOutput, Command, Completions, GlobalFlag } from "effect/c
 import { asFlags, complaint, separate, valueFlags } from "../../src/cli/Arguments.ts"
 import { command } from "../../src/cli/Commands.ts"
 import { formatter, wrap } from "../../src/cli/Help.ts"
+import { withoutHelp } from "../../src/cli/Mistake.ts"
 
 type Described = Completions.CommandDescriptor
 
@@ -104,6 +105,43 @@ describe("asFlags", () => {
     for (const args of [[], ["get", "help"], ["-q", "list"], ["version", "x"]])
       assert.deepStrictEqual(asFlags(args), args)
   })
+})
+
+describe("withoutHelp", () => {
+  it.live.each([
+    [["bogus", "--help"], ["bogus"]],
+    [["-h", "lst"], ["lst"]],
+    [
+      ["-e", "x", "--json", "bogus", "--help", "--", "--help"],
+      ["-e", "x", "--json", "bogus", "--", "--help"]
+    ],
+    [
+      ["config", "shw", "--help"],
+      ["config", "shw"]
+    ]
+  ])("of %s is %s: the parser says that there is no such command", ([args, meant]) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* withoutHelp(command, args ?? []), meant)
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.live("of all else is the same, and nothing is run", () =>
+    Effect.gen(function* () {
+      const others = [
+        "",
+        "--help",
+        "-e x --help",
+        "get --help",
+        "config --help",
+        "config show -h",
+        "serve bogus --help"
+      ]
+      for (const text of [...others, "agent --help", "--bogus --help", "bogus", "-- bogus --help", "--version -h"]) {
+        const args = text.split(" ").filter((word) => word !== "")
+        assert.strictEqual(yield* withoutHelp(command, args), args)
+      }
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
 })
 
 describe("complaint", () => {

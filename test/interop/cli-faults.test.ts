@@ -56,6 +56,8 @@ describe("arguments", () => {
         const wrong: ReadonlyArray<readonly [args: ReadonlyArray<string>, says: RegExp]> = [
           [["serve", "-e", "tcp://127.0.0.1:6000"], /serve .*--endpoint/],
           [["pipe", "-e", "bogus"], /pipe .*--endpoint/],
+          [["lst", "--help"], /"lst" for "zgossip", did you mean list\? \(see zgossip --help\)$/m],
+          [["help", "bogus"], /"bogus" for "zgossip"/],
           [["config", "show", "--bind", "x"], /--bind "x" is not an endpoint/],
           [["config", "show", "--connect", "tcp://*:1"], /--connect .*one host/],
           [["get", "-e", "inproc://x", "a"], /inproc:\/\/x .*tcp:\/\//],
