@@ -5,8 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { existsSync } from "node:fs"
-import type { FileError } from "../layers/AtomicFile.ts"
-import { writeFileAtomically } from "../layers/AtomicFile.ts"
+import { writeFilesTogether } from "../layers/AtomicFile.ts"
 import { makeKeys } from "../layers/Guards.ts"
 import * as Certificate from "../protocol/Certificate.ts"
 import * as Octets from "../protocol/Octets.ts"
@@ -35,20 +34,18 @@ export const keygen = Effect.fnUntraced(function* (
   }
   const metadata: Certificate.Certificate["metadata"] = name === undefined ? [] : [["name", name]]
   const keys = yield* makeKeys
-  const failed = ({ message }: FileError) => usage(message)
-  // The secret first: without it the public one is good for nothing.
-  yield* Effect.mapError(
-    writeFileAtomically(secretFile, Octets.toBytes(Certificate.printSecret({ ...keys, metadata })), modes.secret),
-    failed
-  )
-  yield* Effect.mapError(
-    writeFileAtomically(
-      file,
-      Octets.toBytes(Certificate.printPublic({ publicKey: keys.publicKey, metadata })),
-      modes.public
-    ),
-    failed
-  )
+  const [secret, shown] = [
+    Certificate.printSecret({ ...keys, metadata }),
+    Certificate.printPublic({ publicKey: keys.publicKey, metadata })
+  ]
+  // Each is good for nothing without the other.
+  yield* writeFilesTogether(
+    [
+      { path: secretFile, octets: Octets.toBytes(secret), mode: modes.secret },
+      { path: file, octets: Octets.toBytes(shown), mode: modes.public }
+    ],
+    { replace: force }
+  ).pipe(Effect.mapError(({ message }) => usage(message)))
   if (format === "json") return yield* write(`${JSON.stringify({ publicKey: keys.publicKey, file, secretFile })}\n`)
   yield* write(`${keys.publicKey}\n`)
   if (!quiet) yield* say(`wrote ${file}, the public key, for others, and ${secretFile}, which is for nobody else`)

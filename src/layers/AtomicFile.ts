@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type { FileHandle } from "node:fs/promises"
 import type { Stats } from "node:fs"
 import { constants, createReadStream } from "node:fs"
-import { open, realpath, rename, stat, unlink } from "node:fs/promises"
+import { copyFile, link, open, realpath, rename, stat, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
 import { getSystemErrorMessage } from "node:util"
 import { codeOf } from "./ZmqError.ts"
@@ -131,18 +131,9 @@ const replace = async (
   signal: AbortSignal
 ): Promise<void> => {
   const target = found === undefined ? path : await realpath(path)
-  const mode = given ?? found?.mode
-  // Nobody may read a secret, not even for a moment.
   const { handle, temporary } = await openBeside(target, given)
   try {
-    try {
-      if (mode !== undefined) await handle.chmod(mode)
-      await pour(handle, pieces, signal)
-      // Only what has reached the disk may take the place of what is there.
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    await fill(handle, given ?? found?.mode, pieces, signal)
     await rename(temporary, target)
   } catch (cause) {
     await unlink(temporary).catch(() => undefined)
@@ -151,6 +142,103 @@ const replace = async (
   await syncDirectory(dirname(target))
 }
 
+const fill = async (
+  handle: FileHandle,
+  mode: number | undefined,
+  pieces: Iterable<Uint8Array>,
+  signal: AbortSignal
+): Promise<void> => {
+  try {
+    if (mode !== undefined) await handle.chmod(mode)
+    await pour(handle, pieces, signal)
+    // Only what has reached the disk may take the place of what is there.
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A file that is written together with others. */
+interface Whole {
+  readonly path: string
+  readonly octets: Uint8Array | Iterable<Uint8Array>
+  readonly mode: number
+}
+
+/**
+ * Writes several files, all of them or none. None that is there is replaced, also one that came a moment ago, unless
+ * `replace` says so; then all are as they were where one could not be.
+ *
+ * @since 0.1.0
+ * @category files
+ */
+export const writeFilesTogether = (
+  files: ReadonlyArray<Whole>,
+  { replace }: { readonly replace: boolean }
+): Effect.Effect<void, FileError> =>
+  Effect.suspend(() => {
+    let path = ""
+    return toItsEnd(
+      (signal) => together(files, replace, signal, (now) => void (path = now)),
+      (cause) => fileError("write", path, cause)
+    )
+  })
+
+const together = async (
+  files: ReadonlyArray<Whole>,
+  mayReplace: boolean,
+  signal: AbortSignal,
+  on: (path: string) => void
+): Promise<void> => {
+  const temporaries: Array<string> = []
+  const undo: Array<() => Promise<void>> = []
+  try {
+    const ready: Array<{ readonly path: string; readonly target: string; readonly temporary: string }> = []
+    // A full disk shows before the first is in its place.
+    for (const { mode, octets, path } of files) {
+      on(path)
+      const found = mayReplace ? await stat(path).catch(orUndefined) : undefined
+      const target = found === undefined ? path : await realpath(path)
+      const { handle, temporary } = await openBeside(target, mode)
+      temporaries.push(temporary)
+      await fill(handle, mode, octets instanceof Uint8Array ? [octets] : octets, signal)
+      ready.push({ path, target, temporary })
+    }
+    for (const { path, target, temporary } of ready) {
+      on(path)
+      const old = `${temporary}.old`
+      // Of a process that had our number, and was killed.
+      await unlink(old).catch(() => undefined)
+      const hasOld = mayReplace && (await copyTo(target, old).then(() => true, orUndefined)) === true
+      if (hasOld) {
+        temporaries.push(old)
+        await rename(temporary, target)
+      } else {
+        await copyTo(temporary, target)
+      }
+      undo.push(() => (hasOld ? rename(old, target) : unlink(target)))
+    }
+    for (const directory of new Set(ready.map(({ target }) => dirname(target)))) await syncDirectory(directory)
+  } catch (cause) {
+    for (const back of undo.reverse()) await back().catch(() => undefined)
+    throw cause
+  } finally {
+    for (const temporary of temporaries) await unlink(temporary).catch(() => undefined)
+  }
+}
+
+/** Gives a file a second name, that nothing has; or makes a second file, where a file has one name. */
+const copyTo = async (path: string, target: string): Promise<void> => {
+  try {
+    await link(path, target)
+  } catch (cause) {
+    if (!noLinks.includes(codeOf(cause) ?? "")) throw cause
+    await copyFile(path, target, constants.COPYFILE_EXCL)
+  }
+}
+
+const noLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]
+
 const pour = async (handle: FileHandle, pieces: Iterable<Uint8Array>, signal: AbortSignal): Promise<void> => {
   for (const piece of pieces) {
     signal.throwIfAborted()
@@ -158,7 +246,10 @@ const pour = async (handle: FileHandle, pieces: Iterable<Uint8Array>, signal: Ab
   }
 }
 
-/** A name that nobody has: one that is taken is the file of a process that was killed, or of another of this one. */
+/**
+ * A name that nobody has: one that is taken is the file of a process that was killed, or of another of this one. Nobody
+ * may read a secret, not even for a moment: so it has its mode from the beginning.
+ */
 const openBeside = async (
   target: string,
   mode: number | undefined

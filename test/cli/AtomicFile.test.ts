@@ -5,6 +5,7 @@ import {
   chmodSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -13,7 +14,7 @@ import {
   writeFileSync
 } from "node:fs"
 import { join } from "node:path"
-import { writeFileAtomically } from "../../src/layers/AtomicFile.ts"
+import { writeFileAtomically, writeFilesTogether } from "../../src/layers/AtomicFile.ts"
 import { temporaryDirectory } from "../interop/OurNode.ts"
 
 const octets = (text: string) => Buffer.from(text)
@@ -99,6 +100,84 @@ describe("writeFileAtomically", () => {
         assert.strictEqual(error.message, `cannot write ${path}: ${detail}`)
       }
       assert.isFalse(existsSync(join(directory, "none")))
+    })
+  )
+})
+
+describe("writeFilesTogether", () => {
+  const pair = (directory: string) => [
+    { path: join(directory, "secret"), octets: octets("new secret"), mode: 0o600 },
+    { path: join(directory, "public"), octets: octets("new public"), mode: 0o644 }
+  ]
+
+  /** What stands in the files of a directory; a directory in it is empty. */
+  const all = (directory: string) =>
+    Object.fromEntries(
+      readdirSync(directory)
+        .sort()
+        .map((name) => {
+          const path = join(directory, name)
+          return [name, statSync(path).isDirectory() ? "" : readFileSync(path, "utf8")]
+        })
+    )
+
+  it.live.each([false, true])("makes both, with their modes; may they replace others: %s", (replace) =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      yield* writeFilesTogether(pair(directory), { replace })
+      assert.deepStrictEqual(all(directory), { public: "new public", secret: "new secret" })
+      const modes = ["secret", "public"].map((name) => statSync(join(directory, name)).mode & 0o777)
+      assert.deepStrictEqual(modes, [0o600, 0o644])
+    })
+  )
+
+  it.live("replaces both where it may, also the file behind a link", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      writeFileSync(join(directory, "secret"), "old", { mode: 0o644 })
+      writeFileSync(join(directory, "behind"), "old")
+      symlinkSync("behind", join(directory, "public"))
+      yield* writeFilesTogether(pair(directory), { replace: true })
+      assert.deepStrictEqual(all(directory), { behind: "new public", public: "new public", secret: "new secret" })
+      assert.isTrue(lstatSync(join(directory, "public")).isSymbolicLink())
+      assert.strictEqual(statSync(join(directory, "secret")).mode & 0o777, 0o600)
+    })
+  )
+
+  it.live.each(["secret", "public"])("where the %s one is there, it stays, and the other is not made", (name) =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const path = join(directory, name)
+      writeFileSync(path, "old")
+      const error = yield* Effect.flip(writeFilesTogether(pair(directory), { replace: false }))
+      assert.strictEqual(error.message, `cannot write ${path}: file already exists (EEXIST)`)
+      assert.deepStrictEqual(all(directory), { [name]: "old" })
+    })
+  )
+
+  it.live.each([false, true])("where the second cannot be written nothing is changed; was there a first: %s", (old) =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      if (old) writeFileSync(join(directory, "secret"), "old")
+      mkdirSync(join(directory, "public"))
+      const error = yield* Effect.flip(writeFilesTogether(pair(directory), { replace: true }))
+      assert.strictEqual(error.path, join(directory, "public"))
+      assert.deepStrictEqual(all(directory), old ? { public: "", secret: "old" } : { public: "" })
+    })
+  )
+
+  it.live("on a disk that is full half-way, nothing is made", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const [secret, shown] = pair(directory)
+      const full = function* () {
+        yield octets("new")
+        throw new Error("no space left on device")
+      }
+      const files = [secret!, { ...shown!, octets: full() }]
+      const error = yield* Effect.flip(writeFilesTogether(files, { replace: false }))
+      assert.strictEqual(error.message, `cannot write ${shown!.path}: no space left on device`)
+      assert.deepStrictEqual(all(directory), {})
     })
   )
 })
