@@ -161,7 +161,8 @@ export const make = Effect.gen(function* () {
         Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(`${name} failed, and goes on`, cause)
       )
 
-  const turnAway = (line: string | undefined) => Effect.ignore(submit((engine) => engine.journal.turnAway(line)))
+  const turnAway = (endpoint: string, line: string | undefined) =>
+    Effect.ignore(submit((engine) => engine.journal.turnAway(endpoint, line)))
   const linkSettings = LinkSecurity.make(config, turnAway)
   const links = yield* NodeLinks.make(submit, transport, linkSettings).pipe(Scope.provide(scope))
 

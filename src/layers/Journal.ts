@@ -67,10 +67,10 @@ export class Journal {
     this.#add("Warn", `${what()}, see ${pathOf[limit]}${times}`, link)
   }
 
-  /** Somebody was not let in; a line of those who guard the doors. */
-  turnAway(line: string | undefined): void {
+  /** Somebody was not let in there; a line of those who guard the doors. */
+  turnAway(endpoint: string, line: string | undefined): void {
     this.counters.refused.admission += 1
-    if (line !== undefined) this.#add("Warn", line, undefined)
+    if (line !== undefined) this.#lines.push({ level: "Warn", text: line, about: { endpoint } })
   }
 
   #add(level: Line["level"], text: string, link: Link | undefined): void {

@@ -17,8 +17,8 @@ import type { FileError } from "./AtomicFile.ts"
 import * as Guards from "./Guards.ts"
 import type { LinkSettings } from "./NodeLinks.ts"
 
-/** Hears of each who is not let in. */
-type TurnAway = (line: string | undefined) => Effect.Effect<void>
+/** Hears of each who is not let in, and where. */
+type TurnAway = (endpoint: string, line: string | undefined) => Effect.Effect<void>
 
 /**
  * As the configuration is when a link is bound or connected.
@@ -27,8 +27,10 @@ type TurnAway = (line: string | undefined) => Effect.Effect<void>
  * @category constructors
  */
 export const make = (config: GossipConfig["Service"], turnAway: TurnAway): LinkSettings => ({
-  bind: (endpoint, own) =>
-    Effect.flatMap(config.get, (now) => forListener(now, endpoint, own ?? ownIn(now, "bind", endpoint), turnAway)),
+  bind: (endpoint, own, bound) =>
+    Effect.flatMap(config.get, (now) =>
+      forListener(now, endpoint, own ?? ownIn(now, "bind", endpoint), (line) => turnAway(bound(), line))
+    ),
   connect: (endpoint, own) =>
     Effect.flatMap(config.get, (now) => forConnection(now, endpoint, own ?? ownIn(now, "connect", endpoint)))
 })
@@ -62,7 +64,7 @@ const forListener = Effect.fnUntraced(function* (
   configuration: Configuration,
   endpoint: Endpoint.Endpoint,
   own: Security | undefined,
-  turnAway: TurnAway
+  turnAway: (line: string | undefined) => Effect.Effect<void>
 ) {
   const { clientsPerAddress, heartbeatInterval, heartbeatTimeout } = configuration.settings
   const text = Endpoint.format(endpoint)

@@ -68,9 +68,11 @@ export interface NodeLinks {
  * @category models
  */
 export interface LinkSettings {
+  /** `bound` is for those who speak of it later: where it is bound by then, with its port. */
   readonly bind: (
     endpoint: Endpoint.Endpoint,
-    own: Security | undefined
+    own: Security | undefined,
+    bound: () => string
   ) => Effect.Effect<BindOptions & { readonly rules: Rules }, GossipError>
   readonly connect: (
     endpoint: Endpoint.Endpoint,
@@ -142,7 +144,7 @@ export const make = Effect.fnUntraced(function* (
   ) => {
     let endpoint = asked
     // The configuration knows what was asked for, not which port it became.
-    const options = settings.bind(asked, own)
+    const options = settings.bind(asked, own, () => Endpoint.format(endpoint))
     const once = serveOnce(asked, options, (resolved) => {
       endpoint = resolved
       const bound = submit((engine) => void (engine.port = Endpoint.port(resolved)))

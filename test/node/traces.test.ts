@@ -142,4 +142,19 @@ describe("lines of the log", () => {
       assert.deepStrictEqual(about(/^refused a tuple from/), stepped)
     }).pipe(Effect.provide(layer))
   })
+
+  it.effect("have the endpoint, with its port, where somebody was not let in", () => {
+    const { layer, lines } = capture()
+    return Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const server = yield* start(network, "server", { endpoint: "none", allowAddresses: "10.0.0.1" })
+      yield* server.gossip.bind("tcp://server:*")
+      const [bound] = (yield* server.gossip.status).listeners
+      assert.match(bound?.endpoint ?? "", /^tcp:\/\/server:\d+$/)
+      yield* start(network, "10.0.0.2", { endpoint: "none", connect: [bound?.endpoint ?? ""] })
+      yield* pass(network, 100)
+      const about = lines.filter(([text]) => text.includes("not admitted")).map(([, about]) => about)
+      assert.deepStrictEqual(about, [{ endpoint: bound?.endpoint }])
+    }).pipe(Effect.provide(layer))
+  })
 })
