@@ -16,7 +16,7 @@ import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Message from "../protocol/Message.ts"
 import * as NodeStatus from "../protocol/NodeStatus.ts"
 import type * as Octets from "../protocol/Octets.ts"
-import { variable } from "../protocol/Settings.ts"
+import { defaults, variable } from "../protocol/Settings.ts"
 import * as Refusals from "../protocol/Refusals.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import type { Connection, Credentials, TransportError } from "../services/Transport.ts"
@@ -247,6 +247,7 @@ const reach = (
 const why: Readonly<Record<Refusals.Reason, string>> = {
   rule: "its clients may not set such keys, ask its operator for an endpoint where they may",
   value: "the value is longer than it takes, see limits/value-octets there",
+  frame: "the tuple is longer than it takes, see limits/frame-octets there",
   tuples: "it holds as many as it may, see limits/tuples there",
   octets: "it holds as many octets as it may, see limits/octets there"
 }
@@ -328,6 +329,15 @@ const make = (connection: Connection): Client => {
     return usage(`${endpoint} did not take ${count} of ${of} tuple${of === 1 ? "" : "s"}: ${whys.join(", ")}`)
   }
 
+  /** A node ends the connection at a frame that is too long for it, and has no word for that. */
+  const tooLong = (tuples: ReadonlyArray<Tuple>, trouble: Trouble): Trouble => {
+    const longest = tuples.reduce((most, tuple) => Math.max(most, Message.publishLength(tuple)), 0)
+    const advice = `a tuple makes a frame of ${longest} octets, see limits/frame-octets there`
+    return longest <= defaults.frameOctets
+      ? trouble
+      : new Trouble("unreachable", trouble.detail, `lost ${endpoint}: ${trouble.detail}; ${advice}`)
+  }
+
   const tooMuch = (size: number): Trouble => {
     const detail = `told ${size} tuples, more than ${mostOctets / 2 ** 20} MiB, and came to no end`
     return new Trouble("protocol", detail, `${endpoint} ${detail}`)
@@ -347,7 +357,11 @@ const make = (connection: Connection): Client => {
       })
       const hear = ({ _tag }: Message.Message) => (_tag === "Invalid" ? refused("the tuples") : undefined)
       // A node that does not know the question takes what it can, and says nothing of the rest.
-      return Effect.flatMap(converse(speech, hear, { ...Message.ping, trailer: Refusals.request }), ({ trailer }) => {
+      const answer = Effect.mapError(
+        converse(speech, hear, { ...Message.ping, trailer: Refusals.request }),
+        (trouble) => (trouble.kind === "unreachable" ? tooLong(tuples, trouble) : trouble)
+      )
+      return Effect.flatMap(answer, ({ trailer }) => {
         const refusals = Refusals.decode(trailer) ?? {}
         const count = Refusals.total(refusals)
         return count === 0 ? Effect.void : Effect.fail(notTaken(count, tuples.length, refusals))

@@ -314,6 +314,7 @@ const limitReached = (refusal: Refusal): GossipError =>
 
 const tooMuch = {
   value: "the value is too long",
+  frame: "the tuple does not fit into a frame",
   tuples: "there is no room for one more tuple",
   octets: "there is no room for so many octets"
 } satisfies Record<Refusal, string>

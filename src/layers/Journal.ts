@@ -44,7 +44,7 @@ export class Journal {
     defects: 0,
     malformed: { Frames: 0, Short: 0, Signature: 0, Version: 0, Id: 0, Length: 0 },
     malformedTrailers: { Short: 0, Version: 0, Length: 0, Checksum: 0, Section: 0 },
-    refused: { value: 0, tuples: 0, octets: 0, clients: 0, rate: 0, admission: 0, rule: 0 }
+    refused: { value: 0, frame: 0, tuples: 0, octets: 0, clients: 0, rate: 0, admission: 0, rule: 0 }
   }
   #lines: Array<Line> = []
 
@@ -97,6 +97,7 @@ export class Journal {
  */
 export const pathOf = {
   value: "limits/value-octets",
+  frame: "limits/frame-octets",
   tuples: "limits/tuples",
   octets: "limits/octets",
   clients: "limits/clients",

@@ -1,6 +1,6 @@
 /**
- * What each listener and each connection of a node has from the configuration: heartbeats, a guard or credentials,
- * rules.
+ * What each listener and each connection of a node has from the configuration: heartbeats, the longest frame, a guard or
+ * credentials, rules.
  *
  * @since 0.1.0
  */
@@ -66,14 +66,14 @@ const forListener = Effect.fnUntraced(function* (
   own: Security | undefined,
   turnAway: (line: string | undefined) => Effect.Effect<void>
 ) {
-  const { clientsPerAddress, heartbeatInterval, heartbeatTimeout } = configuration.settings
+  const { clientsPerAddress, frameOctets, heartbeatInterval, heartbeatTimeout } = configuration.settings
   const text = Endpoint.format(endpoint)
   const security = securityOf(configuration, own)
   const guard =
     endpoint._tag === "Inproc"
       ? undefined
       : yield* Effect.mapError(Guards.guardOf(security, clientsPerAddress, turnAway), invalid("bind", text))
-  return { heartbeatInterval, heartbeatTimeout, guard, rules: rulesOf(security) }
+  return { frameOctets, heartbeatInterval, heartbeatTimeout, guard, rules: rulesOf(security) }
 })
 
 const forConnection = Effect.fnUntraced(function* (
@@ -81,13 +81,13 @@ const forConnection = Effect.fnUntraced(function* (
   endpoint: Endpoint.Endpoint,
   own: Security | undefined
 ) {
-  const { heartbeatInterval, heartbeatTimeout } = configuration.settings
+  const { frameOctets, heartbeatInterval, heartbeatTimeout } = configuration.settings
   const text = Endpoint.format(endpoint)
   const credentials =
     endpoint._tag === "Inproc"
       ? undefined
       : yield* Effect.mapError(Guards.credentialsOf(securityOf(configuration, own), own), invalid("connect", text))
-  return { heartbeatInterval, heartbeatTimeout, credentials }
+  return { frameOctets, heartbeatInterval, heartbeatTimeout, credentials }
 })
 
 const invalid =

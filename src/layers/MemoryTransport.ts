@@ -11,12 +11,15 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Endpoint from "../protocol/Endpoint.ts"
+import * as Message from "../protocol/Message.ts"
 import {
   type Applicant,
+  type BindOptions,
+  type ConnectOptions,
   type Connection,
   type Credentials,
   type Frames,
-  type Guard,
+  type LinkOptions,
   type Listener,
   type Peer,
   type PeerEvent,
@@ -44,8 +47,8 @@ export const make = (network: MemoryNetwork["Service"], host?: string): Transpor
   const name = host ?? `host-${fabric.nextSerial()}`
   fabric.hosts.add(name)
   return Transport.of({
-    bind: (endpoint, options) => bind(fabric, name, endpoint, options?.guard),
-    connect: (endpoint, options) => connect(fabric, name, endpoint, options?.credentials)
+    bind: (endpoint, options) => bind(fabric, name, endpoint, options),
+    connect: (endpoint, options) => connect(fabric, name, endpoint, options)
   })
 }
 
@@ -62,14 +65,27 @@ const closed: Failure = ["Closed", "it was closed on this side"]
 const lost: Failure = ["Lost", "the connection ended", "ECONNRESET"]
 const peerGone: Failure = ["PeerGone", "the peer has left", "EHOSTUNREACH"]
 
+/** Whether a frame is short enough to be read. */
+const longestFrame = (endpoint: Endpoint.Endpoint, { frameOctets }: LinkOptions) => {
+  const most = endpoint._tag === "Inproc" ? Number.POSITIVE_INFINITY : (frameOctets ?? Message.maxLength)
+  return (frame: Uint8Array): boolean => frame.length <= most
+}
+
+/** Ends a connection at both its ends. */
+const hangUp = ({ down, up }: Call): void => {
+  up.cut()
+  down.cut()
+}
+
 const bind = (
   fabric: Fabric,
   host: string,
   endpoint: Endpoint.Endpoint,
-  given: Guard | undefined
+  options: BindOptions = {}
 ): Effect.Effect<Listener, TransportError, Scope.Scope> =>
   Effect.suspend(() => {
-    const guard = endpoint._tag === "Inproc" ? undefined : given
+    const guard = endpoint._tag === "Inproc" ? undefined : options.guard
+    const takes = longestFrame(endpoint, options)
     const inbox = new Inbox<PeerEvent>()
     const peers = new Map<Peer, Call>()
     let isClosed = false
@@ -82,7 +98,10 @@ const bind = (
         const peer = `${call.host}#${fabric.nextSerial()}`
         peers.set(peer, call)
         call.up.open(fabric.link(call.host, host), {
-          frame: (frame, pipe) => inbox.push({ _tag: "Received", peer, frames: [frame] }, pipe),
+          frame: (frame, pipe) => {
+            if (takes(frame)) inbox.push({ _tag: "Received", peer, frames: [frame] }, pipe)
+            else hangUp(call)
+          },
           end: () => {
             peers.delete(peer)
             call.down.writer.wake()
@@ -138,14 +157,14 @@ const connect = (
   fabric: Fabric,
   host: string,
   endpoint: Endpoint.Endpoint,
-  credentials: Credentials | undefined
+  options: ConnectOptions = {}
 ): Effect.Effect<Connection, TransportError, Scope.Scope> =>
   Effect.suspend(() => {
     // What libzmq does: an inproc connect does not know whether anybody is there.
-    const handshaken = endpoint._tag === "Inproc" ? Effect.void : handshake(fabric, host, endpoint, credentials)
+    const handshaken = endpoint._tag === "Inproc" ? Effect.void : handshake(fabric, host, endpoint, options.credentials)
     return Effect.andThen(
       handshaken,
-      Effect.suspend(() => open(fabric, host, endpoint))
+      Effect.suspend(() => open(fabric, host, endpoint, longestFrame(endpoint, options)))
     )
   })
 
@@ -223,7 +242,8 @@ const flowing = (links: ReadonlyArray<Link>): Effect.Effect<void> =>
 const open = (
   fabric: Fabric,
   host: string,
-  endpoint: Endpoint.Endpoint
+  endpoint: Endpoint.Endpoint,
+  takes: (frame: Uint8Array) => boolean
 ): Effect.Effect<Connection, TransportError, Scope.Scope> => {
   const inbox = new Inbox<Frames>()
   let isClosed = false
@@ -233,7 +253,10 @@ const open = (
     up: fabric.pipe(),
     down: fabric.pipe(),
     sink: {
-      frame: (frame, pipe) => inbox.push([frame], pipe),
+      frame: (frame, pipe) => {
+        if (takes(frame)) inbox.push([frame], pipe)
+        else hangUp(call)
+      },
       end: () => {
         isLost = true
         call.up.writer.wake()

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Message from "../protocol/Message.ts"
 import type { Settings } from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 
@@ -12,7 +13,7 @@ import type { Tuple } from "../protocol/Tuple.ts"
  * @since 0.1.0
  * @category models
  */
-export type Refusal = "value" | "tuples" | "octets"
+export type Refusal = "value" | "frame" | "tuples" | "octets"
 
 /**
  * @since 0.1.0
@@ -34,6 +35,7 @@ export class Quota {
   /** A tuple that takes the place of another one, or of none, among `size`. One that needs no more room always may. */
   refuses(tuple: Tuple, old: Tuple | undefined, size: number, settings: Settings): Refusal | undefined {
     if (tuple.valueOctets.length > settings.valueOctets) return "value"
+    if (Message.publishLength(tuple) > settings.frameOctets) return "frame"
     if (old === undefined && size >= settings.tuples) return "tuples"
     const more = octetsOf(tuple) - octetsOf(old)
     return more > 0 && this.#octets + more > settings.octets ? "octets" : undefined

@@ -45,9 +45,13 @@ const inprocCheck = "50 millis"
  */
 export const connect = (
   endpoint: Endpoint.Endpoint,
-  { credentials, heartbeatInterval, heartbeatTimeout }: ConnectOptions = {}
+  { credentials, frameOctets, heartbeatInterval, heartbeatTimeout }: ConnectOptions = {}
 ): Effect.Effect<Connection, TransportError, Scope.Scope> => {
-  const options = { ...Socket.heartbeat(heartbeatInterval, heartbeatTimeout), ...proofOf(credentials) }
+  const options = {
+    ...Socket.heartbeat(heartbeatInterval, heartbeatTimeout),
+    ...Socket.longestFrame(credentials?.mechanism, frameOctets),
+    ...proofOf(credentials)
+  }
   const text = Endpoint.format(endpoint)
   switch (endpoint._tag) {
     case "Inproc":

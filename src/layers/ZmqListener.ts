@@ -50,7 +50,7 @@ export const bind = (
 
 const bindOrFail = Effect.fnUntraced(function* (
   endpoint: Endpoint.Endpoint,
-  { guard, heartbeatInterval, heartbeatTimeout }: BindOptions
+  { frameOctets, guard, heartbeatInterval, heartbeatTimeout }: BindOptions
 ): Effect.fn.Return<Listener, TransportError, Scope.Scope> {
   const text = Endpoint.format(endpoint)
   const guarded = endpoint._tag === "Inproc" ? undefined : guard
@@ -68,6 +68,7 @@ const bindOrFail = Effect.fnUntraced(function* (
   const router = yield* Effect.acquireRelease(
     open(text, {
       ...Socket.heartbeat(heartbeatInterval, heartbeatTimeout),
+      ...Socket.longestFrame(guarded?.mechanism, frameOctets),
       ...security,
       ...caution,
       ipv6: host?.ipv6 ?? false

@@ -14,6 +14,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Zmq from "zeromq"
 import * as Message from "../protocol/Message.ts"
+import type { Guard } from "../services/Transport.ts"
 import { codeOf } from "./ZmqError.ts"
 
 /** Octets of a notice: long enough that no peer guesses it and forges a departure. */
@@ -54,9 +55,23 @@ export const commonOptions = {
   sendTimeout: 0, // or a send to a full pipe stays pending and blocks all others
   sendHighWaterMark: 1000,
   receiveHighWaterMark: 1000,
-  handshakeInterval: 5_000,
-  maxMessageSize: Message.maxLength // or memory is taken on a stranger's word; a longer frame ends its connection
+  handshakeInterval: 5_000
 } as const
+
+/**
+ * The longest frame that is read: more memory is not taken on a stranger's word. A longer one ends its connection, and
+ * libzmq does not say why: its monitor has the event `disconnect`, as for any other end. It counts what CURVE puts around
+ * a frame.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const longestFrame = (mechanism: Guard["mechanism"] | undefined, octets = Message.maxLength) => ({
+  maxMessageSize: octets + (mechanism === "curve" ? curveEnvelope : 0)
+})
+
+/** Its name, a nonce, the flags and the proof of a MESSAGE command. */
+const curveEnvelope = 33
 
 /**
  * How a host that vanished without a word is noticed: by TCP, whose times are whole seconds. Also a peer that takes

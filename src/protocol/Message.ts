@@ -107,6 +107,15 @@ const headerLength = 4
 const version = 1
 
 /**
+ * Octets of the frame of a PUBLISH of this tuple.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const publishLength = ({ keyOctets, valueOctets }: Tuple.Tuple): number =>
+  headerLength + 1 + keyOctets.length + 4 + valueOctets.length + 4
+
+/**
  * Reads the frames of one message. Total: every input has an answer, and none makes it read beyond the frame or take
  * memory for octets that are not there.
  *
@@ -182,9 +191,10 @@ export const encode = (message: Message): Uint8Array => {
 }
 
 /** The ttl is sent as 0: v1 peers would leak any other onto tuples of theirs. */
-const encodePublish = ({ keyOctets, valueOctets }: Tuple.Tuple): Uint8Array => {
+const encodePublish = (tuple: Tuple.Tuple): Uint8Array => {
+  const { keyOctets, valueOctets } = tuple
   const valueAt = headerLength + 1 + keyOctets.length + 4
-  const frame = Buffer.allocUnsafe(valueAt + valueOctets.length + 4)
+  const frame = Buffer.allocUnsafe(publishLength(tuple))
   frame[0] = 0xaa
   frame[1] = 0xa0
   frame[2] = 2

@@ -9,12 +9,13 @@ import * as Trailer from "./Trailer.ts"
 
 /**
  * - `rule`: the endpoint does not let its clients set the key
- * - `value`, `tuples`, `octets`: the settings `limits/value-octets`, `limits/tuples`, `limits/octets`
+ * - `value`, `frame`, `tuples`, `octets`: the settings `limits/value-octets`, `limits/frame-octets`, `limits/tuples`,
+ *   `limits/octets`
  *
  * @since 0.1.0
  * @category models
  */
-export type Reason = "rule" | "value" | "tuples" | "octets"
+export type Reason = "rule" | "value" | "frame" | "tuples" | "octets"
 
 /**
  * How many since the client connected.
@@ -24,7 +25,7 @@ export type Reason = "rule" | "value" | "tuples" | "octets"
  */
 export type Refusals = { readonly [reason in Reason]?: number }
 
-const reasons: ReadonlyArray<Reason> = ["rule", "value", "tuples", "octets"]
+const reasons: ReadonlyArray<Reason> = ["rule", "value", "frame", "tuples", "octets"]
 
 /**
  * Behind a PING: the question.

@@ -6,6 +6,7 @@
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
+import * as Message from "./Message.ts"
 import * as Security from "./Security.ts"
 import * as Tuple from "./Tuple.ts"
 
@@ -27,6 +28,7 @@ export interface Settings extends Security.Security {
   readonly queueOctets: number
   readonly tuples: number
   readonly octets: number
+  readonly frameOctets: number
   readonly valueOctets: number
   readonly clients: number
   readonly clientsPerAddress: number
@@ -51,7 +53,8 @@ export const defaults: Settings = {
   queueOctets: 2 ** 20,
   tuples: 1_000_000,
   octets: 2 ** 30,
-  valueOctets: Tuple.maxValueLength,
+  frameOctets: 2 ** 24,
+  valueOctets: 2 ** 23, // half a frame: what is a little too long is refused and counted, and costs no connection
   clients: 10_000,
   clientsPerAddress: 0,
   messagesPerSecond: 0,
@@ -87,12 +90,15 @@ export interface Definition {
 /** The longest time that a timer of the runtime can wait, some 24 days. */
 const longest = 2 ** 31 - 1
 
-const whole = (name: string, least: number): Type<number> => ({
+/** Octets of a frame that can hold every key, every answer of the handshakes of CURVE, and some value. */
+const leastFrame = 1024
+
+const whole = (name: string, least: number, most = longest): Type<number> => ({
   name,
-  write: `${name}, a whole number from ${least} to ${longest}`,
+  write: `${name}, a whole number from ${least} to ${most}`,
   read: (text) => {
     const number = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
-    return number >= least && number <= longest ? number : undefined
+    return number >= least && number <= most ? number : undefined
   }
 })
 
@@ -188,9 +194,17 @@ export const definitions: ReadonlyArray<Definition> = [
     takesEffect: "at once"
   },
   {
+    path: "limits/frame-octets",
+    field: "frameOctets",
+    type: whole("octets", leastFrame, Message.maxLength),
+    about:
+      "how long a frame may be, and a tuple in it; over tcp and ipc a longer one ends its connection, a tuple is refused",
+    takesEffect: "for endpoints bound and connections made from then on; at once for tuples"
+  },
+  {
     path: "limits/value-octets",
     field: "valueOctets",
-    type: whole("octets", 0),
+    type: whole("octets", 0, Tuple.maxValueLength),
     about: "how long a value may be; longer ones are refused",
     takesEffect: "at once"
   },

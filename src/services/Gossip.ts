@@ -30,7 +30,7 @@ import type { TransportReason } from "./Transport.ts"
  * - `TupleTooLong`: a key over 255 octets, or a value over 256 MiB
  * - `InvalidSetting`, `InvalidConfiguration`, `FileNotRead`, `FileNotWritten`: those of `ConfigurationError`
  * - `InvalidCredentials`: a key, a list or a password that the operation needs is missing, wrong, or open to others
- * - `LimitReached`: there is no room for the tuple, see the settings `limits/...`
+ * - `LimitReached`: the tuple is too long, or there is no room for it, see the settings `limits/...`
  * - `Stopped`: the node was stopped
  *
  * @since 0.1.0
@@ -117,7 +117,7 @@ export interface Counters {
    * `zgossip/security/...`: those who were not let in, and tuples against a rule.
    */
   readonly refused: {
-    readonly [limit in "value" | "tuples" | "octets" | "clients" | "rate" | "admission" | "rule"]: number
+    readonly [limit in "value" | "frame" | "tuples" | "octets" | "clients" | "rate" | "admission" | "rule"]: number
   }
 }
 

@@ -124,7 +124,9 @@ export class TransportError extends Data.TaggedError("TransportError")<{
 
 /**
  * How a link is kept: how long it is idle before it is asked whether the other host is still there, and how long after
- * that a silent one is given up, both in ms. A transport without hosts does not need them.
+ * that a silent one is given up, both in ms. A transport without hosts does not need them. And how long a frame may be
+ * that the other side sends: a longer one ends the connection, which nobody is told the reason of, and takes no memory.
+ * Over inproc any is read: it is in the memory already.
  *
  * @since 0.1.0
  * @category models
@@ -132,6 +134,7 @@ export class TransportError extends Data.TaggedError("TransportError")<{
 export interface LinkOptions {
   readonly heartbeatInterval?: number
   readonly heartbeatTimeout?: number
+  readonly frameOctets?: number
 }
 
 /**

@@ -72,6 +72,45 @@ describe("tuples", () => {
     })
   )
 
+  it.effect("one that does not fit into a frame is refused where it is published, and where no socket refused it", () =>
+    Effect.gen(function* () {
+      const { client, gossip, network, refused } = yield* limited({ frameOctets: 1024, valueOctets: 5000 })
+      const fits = "x".repeat(1024 - Wire.PUBLISH("a", "").length)
+      assert.match(yield* failed(gossip.publish("a", `${fits}x`)), /^LimitReached .*frame, see limits\/frame-octets$/)
+      yield* gossip.publish("a", fits)
+      const stranger = yield* client("stranger")
+      yield* stranger.say(Wire.HELLO, Wire.PUBLISH("b", `${fits}x`), Wire.PUBLISH("c", fits), Wire.PING)
+      yield* settle(network)
+      assert.deepStrictEqual(yield* knows(gossip), [`a=${fits}`, `c=${fits}`])
+      assert.strictEqual(stranger.take().at(-1), "PONG")
+      assert.deepInclude(yield* refused, { frame: 2, value: 0 })
+    })
+  )
+
+  it.effect("a longer frame costs its sender the connection; one with a longer value does not, and is counted", () =>
+    Effect.gen(function* () {
+      const { gossip, network, refused } = yield* limited({ frameOctets: 2048, valueOctets: 1024 })
+      const endpoint = yield* gossip.bind("tcp://127.0.0.1:0")
+      const enter = (name: string) => rawClient(MemoryTransport.make(network, name), endpoint)
+      const [honest, stranger] = [yield* enter("honest"), yield* enter("stranger")]
+      const members = Effect.map(gossip.status, ({ listeners }) => listeners.at(-1)?.members)
+      yield* honest.say(Wire.HELLO)
+      yield* stranger.say(Wire.HELLO, Wire.PUBLISH("a", "x".repeat(1025)), Wire.PUBLISH("b", "1"), Wire.PING)
+      yield* settle(network)
+      assert.strictEqual(stranger.take().at(-1), "PONG")
+      assert.deepInclude(yield* refused, { value: 1 })
+      assert.strictEqual(yield* members, 2)
+      yield* stranger.say(Wire.PUBLISH("c", "x".repeat(2048)))
+      yield* settle(network)
+      assert.strictEqual((yield* Effect.flip(stranger.say(Wire.PING))).reason._tag, "Lost")
+      assert.strictEqual(yield* members, 1)
+      yield* honest.say(Wire.PUBLISH("d", "1"), Wire.PING)
+      yield* settle(network)
+      assert.deepStrictEqual(honest.take(), ["PUBLISH b=1", "PONG"])
+      assert.deepStrictEqual(yield* knows(gossip), ["b=1", "d=1"])
+    })
+  )
+
   it.effect("the pipe tells it", () =>
     Effect.gen(function* () {
       const { gossip } = yield* limited({ tuples: 0 })

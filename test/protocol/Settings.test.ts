@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import * as Message from "../../src/protocol/Message.ts"
 import * as Settings from "../../src/protocol/Settings.ts"
+import * as Tuple from "../../src/protocol/Tuple.ts"
 
 const longest = 2 ** 31 - 1
 
@@ -9,6 +11,14 @@ describe("Settings", () => {
     assert.strictEqual(Settings.defaults.serverTimeout, undefined)
     assert.strictEqual(Settings.defaults.remoteTimeout, 1000)
     assert.strictEqual(Settings.pingInterval(Settings.defaults), 250)
+  })
+
+  it("unset, the longest tuple that is taken fits into a frame, and so does one of twice its value, but for a little", () => {
+    const { frameOctets, valueOctets } = Settings.defaults
+    const longest = (value: number) =>
+      Message.publishLength(new Tuple.Tuple("k".repeat(Tuple.maxKeyLength), "v".repeat(value)))
+    assert.isAtMost(longest(valueOctets), frameOctets)
+    assert.isAtMost(longest(2 * valueOctets - 1024), frameOctets)
   })
 
   it.each<readonly [path: string, value: string, changed: Partial<Settings.Settings>]>([
@@ -62,6 +72,13 @@ describe("Settings", () => {
     ["server/verbose", "", "write 0 or 1"],
     ["store/kind", "disk", "write memory"],
     ["limits/queue-tuples", "0", `write tuples, a whole number from 1 to ${longest}`],
+    ["limits/frame-octets", "1023", `write octets, a whole number from 1024 to ${Message.maxLength}`],
+    [
+      "limits/frame-octets",
+      String(Message.maxLength + 1),
+      `write octets, a whole number from 1024 to ${Message.maxLength}`
+    ],
+    ["limits/value-octets", "268435457", "write octets, a whole number from 0 to 268435456"],
     ["", "1", paths],
     ["server", "1", paths],
     ["server/Timeout", "1", paths],

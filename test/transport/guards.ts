@@ -90,6 +90,22 @@ export const guardSuite = (make: Effect.Effect<Transports, never, Scope.Scope>, 
         assert.lengthOf(asked, 2)
       }))
 
+    test("a frame as long as may be is read in spite of what CURVE puts around it, a longer one is not", (transports) =>
+      Effect.gen(function* () {
+        const most = { frameOctets: 1024 }
+        const { guard: door } = guard("curve", () => true)
+        const listener = yield* transports.server.bind(fresh(), { guard: door, ...most })
+        const connection = yield* transports.client.connect(listener.endpoint, { credentials: curve(theirs), ...most })
+        yield* connection.send([new Uint8Array(1024)])
+        const [event] = yield* listener.receive
+        if (event?._tag !== "Received") return assert.fail("nothing was received")
+        assert.strictEqual(event.frames[0]?.length, 1024)
+        yield* listener.send(event.peer, [new Uint8Array(1024)])
+        assert.strictEqual((yield* connection.receive)[0]?.[0]?.length, 1024)
+        yield* connection.send([new Uint8Array(1025)])
+        assert.strictEqual((yield* listener.receive)[0]?._tag, "Gone")
+      }))
+
     test("by PLAIN a password that is known enters; no other", ({ client, server }) =>
       Effect.gen(function* () {
         const { asked, guard: door } = guard(

@@ -232,6 +232,40 @@ export const transportSuite = (
           assert.deepStrictEqual(back.map(numberOf), expected)
         }))
 
+      test("reads no longer frame than it is told to, save over inproc, and goes on for all others", (transports) =>
+        Effect.gen(function* () {
+          const most = { frameOctets: 1024 }
+          const listener = yield* transports.server.bind(fresh(scheme), most)
+          const connect = transports.client.connect(reachable(listener.endpoint), most)
+          const [honest, long, guest] = yield* Effect.all([connect, connect, connect])
+          const peers: ReadonlyArray<Peer> = yield* Effect.forEach([honest, long, guest], (connection) =>
+            introduce(listener, connection)
+          )
+          const [atLimit, over] = [new Uint8Array(1024).fill(1), new Uint8Array(1025).fill(2)]
+          const lengths = (all: ReadonlyArray<PeerEvent>) => received(all).map(({ frame }) => frame.length)
+          yield* long.send([atLimit, over])
+          yield* listener.send(peers[2] ?? "", [atLimit, over])
+          if (scheme === "inproc") {
+            assert.deepStrictEqual(lengths(yield* events(listener, count(2))), [1024, 1025])
+            assert.deepStrictEqual((yield* frames(guest, 2)).at(1)?.length, 1025)
+          } else {
+            const all = yield* events(listener, (all) => gone(all).length === 2)
+            assert.deepStrictEqual(lengths(all), [1024])
+            assert.deepStrictEqual(new Set(gone(all)), new Set(peers.slice(1)))
+            yield* failsWith(Effect.forever(long.receive), "receive", "Lost")
+            const told = yield* frames(guest, 1)
+            assert.deepStrictEqual(
+              told.map(({ length }) => length),
+              [1024]
+            )
+            yield* failsWith(guest.receive, "receive", "Lost")
+          }
+          yield* honest.send([atLimit])
+          assert.deepStrictEqual(lengths(yield* events(listener, count(1))), [1024])
+          yield* listener.send(peers[0] ?? "", [atLimit])
+          assert.strictEqual((yield* frames(honest, 1))[0]?.length, 1024)
+        }))
+
       test("sends nothing for an empty list", (transports) =>
         Effect.gen(function* () {
           const { connect, listener } = yield* serve(transports, scheme)
