@@ -20,6 +20,7 @@ import type { Frames, Peer, PeerEvent } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import { Clients } from "./Clients.ts"
 import { type Client, type Joined, type Link, type Served, type Subscriber, timingOf } from "./GossipLink.ts"
+import { Intake } from "./Intake.ts"
 import { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
 import type { Refusal } from "./Quota.ts"
@@ -42,6 +43,7 @@ export class GossipEngine {
   /** When the node had done what its configuration says. */
   startedAt: number | undefined
   readonly journal = new Journal()
+  readonly intake = new Intake(this.journal)
   readonly #store: TupleStore["Service"]
   readonly #touched = new Set<{ wake(): void }>()
   readonly #clients: Clients

@@ -12,7 +12,8 @@
  * | `zgossip_invalid_total` | counter | `direction`: sent, received |
  * | `zgossip_malformed_total`, `zgossip_malformed_trailers_total`, `zgossip_refused_total` | counter | `reason` |
  * | `zgossip_replies_dropped_total`, `zgossip_defects_total` | counter | |
- * | `zgossip_fell_behind_total`, `zgossip_dumps_delayed_total`, `zgossip_dumps_merged_total` | counter | |
+ * | `zgossip_fell_behind_total`, `zgossip_messages_delayed_total` | counter | |
+ * | `zgossip_dumps_delayed_total`, `zgossip_dumps_merged_total` | counter | |
  *
  * @since 0.1.0
  */
@@ -92,6 +93,10 @@ const names: { readonly [counter in keyof Counters]: Named } = {
   fellBehind: {
     name: "zgossip_fell_behind_total",
     description: "Times a peer or subscriber had not read what there was room for"
+  },
+  messagesDelayed: {
+    name: "zgossip_messages_delayed_total",
+    description: "Messages that were read later, as the node takes only so many a second"
   },
   dumpsDelayed: { name: "zgossip_dumps_delayed_total", description: "Dumps that wait as their client had many" },
   dumpsMerged: { name: "zgossip_dumps_merged_total", description: "Dumps that a later HELLO took the place of" },

@@ -39,6 +39,7 @@ export class Journal {
     invalidReceived: 0,
     repliesDropped: 0,
     fellBehind: 0,
+    messagesDelayed: 0,
     dumpsDelayed: 0,
     dumpsMerged: 0,
     defects: 0,
@@ -65,6 +66,14 @@ export class Journal {
     if (!/^10*$/.test(String(count))) return
     const times = count === 1 ? "" : `, the ${count}th time`
     this.#add("Warn", `${what()}, see ${pathOf[limit]}${times}`, link)
+  }
+
+  /** So many messages have to wait for their turn; told as often as a refusal. */
+  delay(messages: number): void {
+    const before = this.counters.messagesDelayed
+    const count = (this.counters.messagesDelayed = before + messages)
+    if (before > 0 && String(before).length === String(count).length) return
+    this.#add("Warn", `${count} messages had to wait so far, see limits/total-messages-per-second`, undefined)
   }
 
   /** Somebody was not let in there; a line of those who guard the doors. */

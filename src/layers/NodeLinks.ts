@@ -23,6 +23,7 @@ import { TransportError } from "../services/Transport.ts"
 import type { Joined, Served } from "./GossipLink.ts"
 import type { Submit } from "./GossipNode.ts"
 import type { Mailbox } from "./Mailbox.ts"
+import { handOver } from "./Intake.ts"
 import * as Spans from "./Spans.ts"
 
 /** From 50 ms, doubling, to 2 s, each a little longer or shorter so that nodes do not come back in step. */
@@ -130,7 +131,7 @@ export const make = Effect.fnUntraced(function* (
         yield* onBound(listener.endpoint)
         yield* Effect.annotateLogs(Effect.logInfo(`bound ${served.endpoint}`), { endpoint: served.endpoint })
         return yield* listener.receive.pipe(
-          Effect.flatMap((events) => submit((engine, now) => engine.receivePeers(served, events, now))),
+          Effect.flatMap(handOver(submit, (engine, events, now) => engine.receivePeers(served, events, now))),
           Effect.forever
         )
       })
@@ -231,7 +232,7 @@ export const make = Effect.fnUntraced(function* (
           )
         )
         const receive = connection.receive.pipe(
-          Effect.flatMap((messages) => submit((engine, now) => engine.receiveRemote(joined, messages, now))),
+          Effect.flatMap(handOver(submit, (engine, messages, now) => engine.receiveRemote(joined, messages, now))),
           Effect.forever
         )
         return yield* Effect.ensuring(

@@ -33,6 +33,7 @@ export interface Settings extends Security.Security {
   readonly clients: number
   readonly clientsPerAddress: number
   readonly messagesPerSecond: number
+  readonly totalMessagesPerSecond: number
   readonly dumpsPerSecond: number
   readonly store: "memory"
 }
@@ -58,6 +59,7 @@ export const defaults: Settings = {
   clients: 10_000,
   clientsPerAddress: 0,
   messagesPerSecond: 0,
+  totalMessagesPerSecond: 0,
   dumpsPerSecond: 2,
   store: "memory"
 }
@@ -229,6 +231,14 @@ export const definitions: ReadonlyArray<Definition> = [
     type: whole("messages", 0),
     about:
       "how many one client may send, 0 means any; one more is answered with INVALID, and it has to say HELLO again",
+    takesEffect: "at once"
+  },
+  {
+    path: "limits/total-messages-per-second",
+    field: "totalMessagesPerSecond",
+    type: whole("messages", 0),
+    about:
+      "how many all clients and remotes together may send, 0 means any; more are read later, and their senders wait",
     takesEffect: "at once"
   },
   {

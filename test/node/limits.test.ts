@@ -211,6 +211,68 @@ describe("clients", () => {
   )
 })
 
+describe("messages of all together", () => {
+  const count = ({ gossip }: { readonly gossip: Gossip.Gossip["Service"] }) =>
+    Effect.map(gossip.status, ({ tuples }) => tuples)
+
+  it.effect("beyond so many a second are read later: nothing is lost, nobody is turned away", () =>
+    Effect.gen(function* () {
+      const node = yield* limited({ totalMessagesPerSecond: 1000 })
+      const { client, gossip, lines, network, refused } = node
+      const [fast, slow] = [yield* client("fast"), yield* client("slow")]
+      const flood = Array.from({ length: 3999 }, (_, n) => Wire.PUBLISH(`k${n}`, "v"))
+      yield* Effect.forkScoped(fast.say(Wire.HELLO, ...flood))
+      yield* settle(network)
+      assert.isAtMost(yield* count(node), 1000 + 50)
+      yield* slow.say(Wire.PING)
+      for (let seconds = 1; seconds <= 2; seconds++) {
+        yield* pass(network, 1000)
+        assert.isAtLeast(yield* count(node), 1000 * (seconds + 1) - 100)
+        assert.isAtMost(yield* count(node), 1000 * (seconds + 1) + 50)
+      }
+      assert.deepStrictEqual(slow.take(), ["PONG"], "behind what was there before it, not behind all of the flood")
+      yield* pass(network, 1100)
+      assert.strictEqual(yield* count(node), 3999)
+      const { counters } = yield* gossip.status
+      assert.isAtLeast(counters.messagesDelayed, 2900)
+      assert.isAtMost(counters.messagesDelayed, 3001)
+      assert.strictEqual((yield* refused).rate, 0)
+      assert.strictEqual(counters.invalidSent, 0)
+      assert.lengthOf(
+        lines.filter((line) => line.includes("limits/total-messages-per-second")),
+        3
+      )
+    })
+  )
+
+  it.effect("a link that is flooded waits for its own turns: others have theirs in between", () =>
+    Effect.gen(function* () {
+      const node = yield* limited({ totalMessagesPerSecond: 1000, connect: ["inproc://there"] })
+      const { client, gossip, network } = node
+      const there = yield* start(network, "there")
+      yield* gossip.bind("inproc://quiet")
+      const [fast, quiet] = [
+        yield* client("fast"),
+        yield* rawClient(MemoryTransport.make(network, "quiet"), "inproc://quiet")
+      ]
+      yield* settle(network)
+      const flood = Array.from({ length: 20_000 }, (_, n) => Wire.PUBLISH(`k${n % 100}`, `${n}`))
+      yield* Effect.forkScoped(fast.say(Wire.HELLO, ...flood))
+      yield* pass(network, 2000)
+      for (let n = 0; n < 20; n++) {
+        yield* quiet.say(Wire.PING)
+        yield* there.gossip.publish("theirs", `${n}`)
+        yield* pass(network, 200)
+        assert.deepStrictEqual(quiet.take(), ["PONG"])
+        assert.include(yield* knows(gossip), `theirs=${n}`)
+      }
+      yield* gossip.set("limits/total-messages-per-second", "0")
+      yield* pass(network, 1000)
+      assert.include(yield* knows(gossip), "k99=19999")
+    })
+  )
+})
+
 describe("what waits", () => {
   it.effect(
     "for a subscriber that does not read is so much; that it fell behind is counted, and it gets the newest",

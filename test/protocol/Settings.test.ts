@@ -36,6 +36,9 @@ describe("Settings", () => {
     ["heartbeat/timeout", "30", { heartbeatTimeout: 30 }],
     ["limits/queue-tuples", "1", { queueTuples: 1 }],
     ["limits/queue-octets", "2", { queueOctets: 2 }],
+    ["limits/frame-octets", "1024", { frameOctets: 1024 }],
+    ["limits/frame-octets", String(Message.maxLength), { frameOctets: Message.maxLength }],
+    ["limits/total-messages-per-second", "3", { totalMessagesPerSecond: 3 }],
     ["server/background", "1", { background: true }],
     ["store/kind", "memory", { store: "memory" }]
   ])("%s = %s", (path, value, changed) => {
