@@ -4,13 +4,13 @@ import { Effect, Stream } from "effect"
 import * as Gossip from "../../src/Gossip.ts"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
-import { Wire } from "../interop/RawPeer.ts"
-import { build, capture, knows, pass, rawClient, settle, start } from "./support.ts"
+import { show, Wire } from "../interop/RawPeer.ts"
+import { build, capture, endpointOf, knows, pass, rawClient, settle, start } from "./support.ts"
 
 /** A node with these limits, its log, and clients without manners. */
-const limited = (options: Gossip.Options) =>
+const limited = (options: Gossip.Options, around: MemoryNetwork.Options = {}) =>
   Effect.gen(function* () {
-    const network = yield* MemoryNetwork.make()
+    const network = yield* MemoryNetwork.make(around)
     const log = capture()
     const gossip = yield* Effect.provide(
       build(Gossip.layerMemory(network, { host: "here", bind: ["inproc://here"], ...options })),
@@ -289,6 +289,32 @@ describe("what waits", () => {
         const values = seen.map(({ value }) => Number(value))
         assert.deepStrictEqual(values, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 27, 28, 29, 30])
       })
+  )
+
+  it.effect.each([{ queueTuples: 10 }, { queueOctets: 500 }])("for a peer that does not read is so much: %j", (limit) =>
+    Effect.gen(function* () {
+      const { client, gossip, network } = yield* limited(limit, { highWaterMark: 10 })
+      const deaf = yield* MemoryTransport.make(network, "deaf").connect(endpointOf("inproc://here"))
+      yield* deaf.send([Wire.HELLO])
+      const honest = yield* client("honest")
+      yield* honest.say(Wire.HELLO)
+      yield* settle(network)
+      const fellBehind = Effect.map(gossip.status, ({ counters }) => counters.fellBehind)
+      const heard: Array<string> = []
+      for (let n = 0; n < 200; n++) {
+        yield* gossip.publish("k", `${n}`)
+        if (n % 5 === 4) yield* settle(network)
+        heard.push(...honest.take())
+      }
+      assert.strictEqual(yield* fellBehind, 1, "the deaf one, once")
+      assert.deepStrictEqual([heard.length, heard.at(-1)], [200, "PUBLISH k=199"])
+      const read: Array<string> = []
+      while (read.at(-1) !== "PUBLISH k=199") {
+        for (const [frame] of yield* deaf.receive) read.push(show(Buffer.from(frame ?? [])))
+        yield* settle(network)
+      }
+      assert.isBelow(read.length, 100)
+    })
   )
 })
 
