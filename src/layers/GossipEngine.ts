@@ -306,7 +306,7 @@ export class GossipEngine {
         this.#quota.took(tuple, old)
     }
     // Encoded once for all.
-    const frame = Message.encode(Message.publish(tuple))
+    const frame = Mailbox.frameOf(tuple)
     for (const { clients, rules } of this.served.values()) {
       if (!Security.allows(rules.read, tuple.keyOctets)) continue
       for (const client of clients.values()) {

@@ -187,10 +187,31 @@ export function* encodeAll(
   let count = 0
   for (let next = tuples.next(); next.done !== true; next = tuples.next()) {
     if (!allows(rule, next.value.keyOctets)) continue
-    yield Message.encode(Message.publish(next.value))
+    yield frameOf(next.value)
     count += 1
   }
   done?.(count)
+}
+
+/** Frames that were made for somebody else and still wait in a queue: all who wait for a long value wait for the same. */
+const waiting = new WeakMap<Tuple, WeakRef<Uint8Array>>()
+
+/** Octets of a value for which looking is cheaper than another copy. */
+const worthSharing = 4096
+
+/**
+ * The frame of a tuple, made anew unless the same is still in use.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const frameOf = (tuple: Tuple): Uint8Array => {
+  if (tuple.valueOctets.length < worthSharing) return Message.encode(Message.publish(tuple))
+  const known = waiting.get(tuple)?.deref()
+  if (known !== undefined) return known
+  const frame = Message.encode(Message.publish(tuple))
+  waiting.set(tuple, new WeakRef(frame))
+  return frame
 }
 
 function* deliverAll(tuples: Iterator<Tuple, void>): Generator<Reply<GossipError>, void> {

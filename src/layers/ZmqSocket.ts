@@ -54,7 +54,6 @@ export const commonOptions = {
   linger: 0,
   sendTimeout: 0, // or a send to a full pipe stays pending and blocks all others
   sendHighWaterMark: 1000,
-  receiveHighWaterMark: 1000,
   handshakeInterval: 5_000
 } as const
 
