@@ -39,10 +39,13 @@ export class Honest {
   readonly acknowledged = new Map<string, string>()
   readonly #endpoint: string
   readonly #socket: Dealer
+  readonly #worse: (ms: number) => void
   #pong: (() => void) | undefined
   private going = true
 
-  constructor(endpoint: string) {
+  /** `worse` is told of each PONG that took longer than any before. */
+  constructor(endpoint: string, worse: (ms: number) => void = () => {}) {
+    this.#worse = worse
     this.#endpoint = endpoint
     this.#socket = connected(endpoint)
     void this.#listen()
@@ -132,7 +135,10 @@ export class Honest {
     if (!(await Promise.race([answered, limit(20_000).then(() => false)]))) return this.#fault("no PONG within 20 s")
     const took = performance.now() - began
     this.findings.pongs.push(took)
-    this.findings.worstPong = Math.max(this.findings.worstPong, took)
+    if (took > this.findings.worstPong) {
+      this.findings.worstPong = took
+      this.#worse(took)
+    }
     if (took > patience) this.#fault(`a PONG took ${Math.round(took)} ms`)
     for (const [key, value] of this.#pending) this.acknowledged.set(key, value)
     this.#pending.clear()

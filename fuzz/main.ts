@@ -84,6 +84,7 @@ const together = async (): Promise<boolean> => {
   const report = await run({ seconds, seed, crowd, settings, ...some })
   say(`${report.deeds.length} acts of ${new Set(report.deeds.map(({ name }) => name)).size} kinds`)
   say(figures(report))
+  say(`during the worst PONG: ${report.duringWorst.map(({ name }) => name).join("; ")}`)
   say(`counted: ${JSON.stringify(report.status?.counters)}`)
   return failed(report)
 }

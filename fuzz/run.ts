@@ -35,6 +35,8 @@ export interface Report {
   readonly faults: ReadonlyArray<string>
   readonly pings: number
   readonly worstPong: number
+  /** What was under way when that PONG came. */
+  readonly duringWorst: ReadonlyArray<Deed>
   readonly medianPong: number
   readonly readbacks: number
   readonly worstReadback: number
@@ -137,12 +139,13 @@ export const run = async (options: Options): Promise<Report> => {
       { status: Status; resident: number; held: number } | undefined
   }
 
-  const honest = new Honest(endpoint)
   const delay = monitorEventLoopDelay({ resolution: 5 })
   delay.enable()
-  const { findings } = honest
   const done: Array<Deed> = []
   const under = new Set<Deed>()
+  let duringWorst: ReadonlyArray<Deed> = []
+  const honest = new Honest(endpoint, () => void (duringWorst = [...under]))
+  const { findings } = honest
   let suspects: ReadonlyArray<Deed> = []
   const watch = () => {
     if (suspects.length === 0 && (findings.faults.length > 0 || node.exited !== undefined)) suspects = [...under]
@@ -194,6 +197,7 @@ export const run = async (options: Options): Promise<Report> => {
       ],
       pings: findings.pings,
       worstPong: findings.worstPong,
+      duringWorst,
       medianPong: pongs[pongs.length >> 1] ?? Number.NaN,
       readbacks: findings.readbacks,
       worstReadback: findings.worstReadback,
