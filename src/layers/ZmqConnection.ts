@@ -30,9 +30,6 @@ const longestAttempt = "5 seconds"
  */
 const never = 2 ** 30
 
-/** Messages of a server that libzmq reads ahead, of whatever length: TCP holds the rest back. Fewer make dumps slower. */
-const receiveHighWaterMark = 256
-
 /** How long what was sent last may take to leave after the close, in ms. */
 const linger = 100
 
@@ -210,7 +207,6 @@ class Dealer {
     this.mechanism = options.curveServerKey ? "curve" : options.plainUsername === undefined ? "null" : "plain"
     this.socket = Socket.create(Socket.DealerSocket, {
       ...Socket.commonOptions,
-      receiveHighWaterMark,
       reconnectInterval: never,
       hiccupNotice: this.notice,
       ...options

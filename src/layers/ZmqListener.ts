@@ -22,9 +22,6 @@ import * as ZapHandler from "./ZapHandler.ts"
 /** Connections that may wait for `accept`: a whole network comes back at once when a server restarts. */
 const backlog = 4096
 
-/** Messages of a peer that libzmq reads ahead, of whatever length: TCP holds the rest back. More make nothing faster. */
-const receiveHighWaterMark = 64
-
 /** How long what was sent last may take to reach the peers after the close, in ms. */
 const linger = 100
 
@@ -164,7 +161,6 @@ class Router {
       ...Socket.commonOptions,
       ...options,
       backlog,
-      receiveHighWaterMark,
       handover: true, // or a client that comes back at once under a fixed routing id is never read
       mandatory: true, // or messages to a peer that has left vanish unseen
       disconnectNotice: this.notice

@@ -54,6 +54,7 @@ export const commonOptions = {
   linger: 0,
   sendTimeout: 0, // or a send to a full pipe stays pending and blocks all others
   sendHighWaterMark: 1000,
+  receiveHighWaterMark: 1000, // what a peer sent right before it left, and did not fit into this, libzmq loses
   handshakeInterval: 5_000
 } as const
 

@@ -54,8 +54,8 @@ export const defaults: Settings = {
   queueOctets: 2 ** 20,
   tuples: 1_000_000,
   octets: 2 ** 30,
-  frameOctets: 2 ** 24,
-  valueOctets: 2 ** 23, // half a frame: what is a little too long is refused and counted, and costs no connection
+  frameOctets: 2 ** 26,
+  valueOctets: 2 ** 25, // half a frame: what is a little too long is refused and counted, and costs no connection
   clients: 10_000,
   clientsPerAddress: 0,
   messagesPerSecond: 0,

@@ -420,12 +420,12 @@ describe("a guest", { concurrent: true }, () => {
         assert.deepInclude(long, { code: 1, stdout: "" })
         assert.match(long.stderr, notTaken("1 of 1 tuple"))
         assert.deepStrictEqual(right, ok(""))
-        writeFileSync(file, JSON.stringify({ key: "long", value: "x".repeat(2 ** 24) }))
+        writeFileSync(file, JSON.stringify({ key: "long", value: "x".repeat(2 ** 26) }))
         const lost = yield* to("import", file)
         assert.deepInclude(lost, { code: 2, stdout: "" })
         assert.match(
           lost.stderr,
-          /^zgossip: lost .*; a tuple makes a frame of 16777233 octets, see limits\/frame-octets/
+          /^zgossip: lost .*; a tuple makes a frame of 67108881 octets, see limits\/frame-octets/
         )
         assert.deepStrictEqual(yield* node.holds, ["a=1", "b=2"])
       }),
