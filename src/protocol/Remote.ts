@@ -184,8 +184,11 @@ const patience = 10
 /** In server timeouts: how long after a HELLO out of doubt the next one has to wait. Each may cost a dump. */
 const spacing = 10
 
-/** How often in a row the silence that is borne doubles. */
-const doublings = 4
+/**
+ * How often in a row the silence that is borne doubles: 20 s become 5.7 hours. ZeroMQ has room for 1000 messages, however
+ * long they are, and a link that needs longer for them than the longest silence would never get through.
+ */
+const doublings = 10
 
 const none: ReadonlyArray<Action> = []
 const tell: ReadonlyArray<Action> = [{ _tag: "Tell" }]
