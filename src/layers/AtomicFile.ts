@@ -227,8 +227,13 @@ const together = async (
   }
 }
 
-/** Gives a file a second name, that nothing has; or makes a second file, where a file has one name. */
-const copyTo = async (path: string, target: string): Promise<void> => {
+/**
+ * Gives a file a second name, that nothing has; or makes a second file, where a file has one name.
+ *
+ * @since 0.1.0
+ * @category files
+ */
+export const copyTo = async (path: string, target: string): Promise<void> => {
   try {
     await link(path, target)
   } catch (cause) {
@@ -266,8 +271,13 @@ const openBeside = async (
 
 const longestSearch = 100
 
-/** The new name has to survive a loss of power too. Not every file system can do that, and then there is nothing to do. */
-const syncDirectory = async (path: string): Promise<void> => {
+/**
+ * The new name has to survive a loss of power too. Not every file system can do that, and then there is nothing to do.
+ *
+ * @since 0.1.0
+ * @category files
+ */
+export const syncDirectory = async (path: string): Promise<void> => {
   const directory = await open(path, "r").catch(() => undefined)
   if (directory === undefined) return
   await directory.sync().catch(() => undefined)
