@@ -12,8 +12,8 @@ import { close, inLine, readsAtOnce, turn } from "./ZmqSocket.ts"
 /** How many octets of frames one batch holds at most before it ends: 512 messages of 1 MiB would be half a GiB. */
 const batchOctets = 4 * 1024 * 1024
 
-/** A frame counts for no less: 512 messages of 200 empty frames would be a tenth of a second. */
-const leastOctets = batchOctets / 512
+/** A frame counts for no less, a routing id too: 512 messages of 200 empty frames would be a tenth of a second. */
+const leastOctets = batchOctets / 1024
 
 /**
  * Reads a socket in batches, and always one batch ahead: a receive is pending, or a batch is held. So libzmq can
