@@ -72,12 +72,14 @@ export class Clients {
       refusals: undefined,
       dumps: Allowance.whole,
       dumpPart: 1,
+      versions: false,
       session: Session.start,
       mailbox: Mailbox.ofFrames(this.#store, {
         link,
         limits: Mailbox.limits(settings),
         load: this.#load,
-        rule: served.rules.read
+        rule: served.rules.read,
+        versions: () => client.versions
       })
     }
     served.clients.set(peer, client)

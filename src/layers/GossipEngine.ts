@@ -18,14 +18,16 @@ import * as TupleMap from "../protocol/TupleMap.ts"
 import type { GossipError, Status } from "../services/Gossip.ts"
 import type { Frames, Peer, PeerEvent } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
+import { Acceptance } from "./Acceptance.ts"
 import { Clients } from "./Clients.ts"
-import { type Client, type Joined, type Link, type Served, type Subscriber, timingOf } from "./GossipLink.ts"
+import { type Client, type Joined, type Link, nameOf, type Served, type Subscriber, timingOf } from "./GossipLink.ts"
 import { Intake } from "./Intake.ts"
 import { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
 import type { Refusal } from "./Quota.ts"
 import { Quota } from "./Quota.ts"
 import { StatusReport } from "./StatusReport.ts"
+import { Tellings } from "./Tellings.ts"
 
 /**
  * @since 0.1.0
@@ -46,18 +48,21 @@ export class GossipEngine {
   readonly intake = new Intake(this.journal)
   readonly #store: TupleStore["Service"]
   readonly #touched = new Set<{ wake(): void }>()
+  readonly #acceptance: Acceptance
   readonly #clients: Clients
   readonly #quota: Quota
   readonly #report: StatusReport
   readonly #load = new Mailbox.Load()
   #links = TupleMap.elsewhere
 
-  constructor(store: TupleStore["Service"], settings: Settings.Settings) {
+  /** `timeOfDay` is in milliseconds. */
+  constructor(store: TupleStore["Service"], settings: Settings.Settings, timeOfDay: () => number) {
     this.#store = store
     this.settings = settings
     this.journal.verbose = settings.verbose
     this.#clients = new Clients(store, this.journal, this.#load, () => ++this.#links)
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
+    this.#acceptance = new Acceptance(this, store, this.#quota, new Tellings(this, this.#touched), timeOfDay)
     this.#report = new StatusReport(this, store, this.#clients, this.#quota)
   }
 
@@ -128,7 +133,12 @@ export class GossipEngine {
       remote: Remote.start,
       error: undefined,
       giveUp: () => {},
-      mailbox: Mailbox.ofFrames(this.#store, { link, limits: Mailbox.limits(this.settings), load: this.#load })
+      mailbox: Mailbox.ofFrames(this.#store, {
+        link,
+        limits: Mailbox.limits(this.settings),
+        load: this.#load,
+        versions: () => true
+      })
     }
     this.joined.set(endpoint, joined)
     return joined
@@ -138,7 +148,7 @@ export class GossipEngine {
 
   /** Gives the limit that does not let it. */
   publish(tuple: Tuple): Refusal | undefined {
-    return this.#accept(tuple, undefined)
+    return this.#acceptance.accept(tuple, undefined)
   }
 
   subscribe(): Subscriber {
@@ -171,6 +181,7 @@ export class GossipEngine {
   }
 
   tick(now: number): void {
+    this.#acceptance.tick(now)
     for (const { mailbox } of this.#clients.permit(now, this.settings.dumpsPerSecond)) this.#touched.add(mailbox)
     for (const { clients } of this.served.values()) {
       for (const client of clients.values()) {
@@ -187,7 +198,7 @@ export class GossipEngine {
 
   /** When the next tick is due, in milliseconds; infinity where none is. */
   deadline(): number {
-    let due = this.#clients.deadline(this.settings.dumpsPerSecond)
+    let due = Math.min(this.#clients.deadline(this.settings.dumpsPerSecond), this.#acceptance.deadline())
     for (const { remote } of this.joined.values()) due = Math.min(due, Remote.deadline(remote) ?? due)
     const timeout = this.settings.serverTimeout
     if (timeout === undefined || timeout === 0) return due
@@ -219,7 +230,8 @@ export class GossipEngine {
     for (const action of actions) {
       switch (action._tag) {
         case "Accept": {
-          const refusal = this.#mayPublish(client, action.tuple) ? this.#accept(action.tuple, client) : "rule"
+          const { tuple, version } = action
+          const refusal = this.#mayPublish(client, tuple) ? this.#acceptance.accept(tuple, client, { version }) : "rule"
           if (refusal !== undefined) this.#clients.refuse(client, refusal)
           break
         }
@@ -234,6 +246,7 @@ export class GossipEngine {
           this.#send(client, { ...Message.pong, trailer: Refusals.encode(client.refusals ?? {}) })
           break
         case "Dump":
+          client.versions = action.versions
           if (input._tag === "Received") this.#owe(client, input.now)
           break
         case "Tell":
@@ -252,8 +265,11 @@ export class GossipEngine {
     for (const action of actions) {
       switch (action._tag) {
         case "Accept": {
-          const { synced, tuple } = action
-          this.#accept(tuple, joined, synced === undefined ? undefined : { link: joined.link, synced })
+          const { synced, tuple, version } = action
+          this.#acceptance.accept(tuple, joined, {
+            version,
+            known: synced === undefined ? undefined : { link: joined.link, synced }
+          })
           break
         }
         case "Send":
@@ -285,54 +301,6 @@ export class GossipEngine {
     return false
   }
 
-  /** Merges a tuple, and tells everybody but its origin if it is new. */
-  #accept(tuple: Tuple, origin: Link | undefined, known?: TupleMap.Known): Refusal | undefined {
-    const old = this.#store.get(tuple.keyOctets)
-    const refusal = this.#quota.refuses(tuple, old, this.#store.size(), this.settings)
-    if (refusal !== undefined) {
-      const from = origin === undefined ? "" : ` from ${nameOf(origin)}`
-      this.journal.refuse(refusal, () => `refused a tuple${from} of ${tuple.valueOctets.length} octets`, origin)
-      return refusal
-    }
-    switch (this.#store.merge(tuple, origin?.link ?? TupleMap.elsewhere, known)) {
-      case "Duplicate":
-        this.journal.counters.duplicates += 1
-        return undefined
-      case "Stale":
-        this.journal.counters.stale += 1
-        return undefined
-      case "Accepted":
-        this.journal.counters.accepted += 1
-        this.#quota.took(tuple, old)
-    }
-    // Encoded once for all.
-    const frame = Mailbox.frameOf(tuple)
-    for (const { clients, rules } of this.served.values()) {
-      if (!Security.allows(rules.read, tuple.keyOctets)) continue
-      for (const client of clients.values()) {
-        if (client !== origin && tells(Session.step(client.session, accepted).actions))
-          this.#put(client.mailbox, frame, tuple.keyOctets)
-      }
-    }
-    for (const joined of this.joined.values()) {
-      // The times play no part in it.
-      if (joined !== origin && tells(Remote.step(joined.remote, accepted, noTiming).actions)) {
-        this.#put(joined.mailbox, frame, tuple.keyOctets)
-      }
-    }
-    const delivery = { _tag: "Deliver", tuple } as const
-    for (const subscriber of this.subscribers) this.#put(subscriber, delivery, tuple.keyOctets)
-    return undefined
-  }
-
-  /** Puts the newest change. A reader that is behind is not woken: it takes all the while. */
-  #put<A>(mailbox: Mailbox.Mailbox<A>, item: A, key: Octets): void {
-    const { outbox } = mailbox
-    const before = outbox.isBehind
-    if (outbox.put(this.#store.sequence(), item, key)) this.#touched.add(mailbox)
-    else if (!before) this.journal.counters.fellBehind += 1
-  }
-
   #send(link: Link, message: Message.Message): void {
     this.#push(link, Message.encode(message))
   }
@@ -346,14 +314,19 @@ export class GossipEngine {
     const { link, peer, served } = client
     const [upTo, keys, done] = [this.#store.sequence(), this.#store.size(), served.dumping?.(peer)]
     const dump = (changed: (key: Octets, sequence: number) => void) =>
-      Mailbox.encodeAll(this.#store.read({ upTo, whole: { keys, link, changed } }), served.rules.read, done)
+      Mailbox.encodeAll(
+        this.#store.read({ upTo, whole: { keys, link, changed } }),
+        client.versions,
+        served.rules.read,
+        done
+      )
     const part = Math.min(1, Math.max(this.#store.size() / wholeDump.tuples, this.#quota.octets / wholeDump.octets))
     this.#clients.owe(client, dump, part, now, this.settings.dumpsPerSecond)
     this.#touched.add(client.mailbox)
   }
 
   #pour(link: Link, range: TupleMap.Range): void {
-    link.mailbox.outbox.pour(Mailbox.encodeAll(this.#store.read(range)))
+    link.mailbox.outbox.pour(Mailbox.encodeAll(this.#store.read(range), true))
     this.#touched.add(link.mailbox)
   }
 
@@ -384,13 +357,7 @@ export class GossipEngine {
   }
 }
 
-const accepted = { _tag: "Accepted" } as const
 /** Stands for a message that is not even looked at: it costs its sender the session. */
 const tooMany = Message.decode([])
 /** A dump of less counts for less. */
 const wholeDump = { tuples: 1000, octets: 2 ** 20 }
-const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0, silence: 0 }
-
-const nameOf = (link: Link): string => ("name" in link ? link.name : link.endpoint)
-
-const tells = (actions: ReadonlyArray<Session.Action | Remote.Action>): boolean => actions[0]?._tag === "Tell"

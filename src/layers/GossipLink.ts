@@ -31,6 +31,8 @@ export interface Client {
   /** Of the dumps it may still have, and for how much of one the one counts that it is owed. */
   dumps: Allowance
   dumpPart: number
+  /** It said that it knows versions. */
+  versions: boolean
   session: Session.State
   readonly mailbox: Mailbox<Uint8Array>
 }
@@ -100,3 +102,9 @@ export interface About {
  */
 export const aboutOf = (link: Joined | Pick<Client, "peer" | "served">): About =>
   "served" in link ? { endpoint: link.served.endpoint, peer: link.peer } : { endpoint: link.endpoint }
+
+/**
+ * @since 0.1.0
+ * @category getters
+ */
+export const nameOf = (link: Link): string => ("name" in link ? link.name : link.endpoint)

@@ -8,7 +8,7 @@
  * | `zgossip_listeners`, `zgossip_listeners_lost`, `zgossip_peers`, `zgossip_members` | gauge | |
  * | `zgossip_remotes` | gauge | `state`: Connected, Joining, Disconnected |
  * | `zgossip_ready` | gauge: 1 or 0, see `GossipHealth` | |
- * | `zgossip_accepted_total`, `zgossip_duplicates_total`, `zgossip_stale_total` | counter | |
+ * | `zgossip_accepted_total`, `zgossip_duplicates_total`, `zgossip_renewed_total`, `zgossip_held_total`, `zgossip_stale_total` | counter | |
  * | `zgossip_invalid_total` | counter | `direction`: sent, received |
  * | `zgossip_malformed_total`, `zgossip_malformed_trailers_total`, `zgossip_refused_total` | counter | `reason` |
  * | `zgossip_replies_dropped_total`, `zgossip_defects_total` | counter | |
@@ -78,6 +78,11 @@ interface Named {
 const names: { readonly [counter in keyof Counters]: Named } = {
   accepted: { name: "zgossip_accepted_total", description: "Tuples that were new here" },
   duplicates: { name: "zgossip_duplicates_total", description: "Tuples that were held already" },
+  renewed: { name: "zgossip_renewed_total", description: "Tuples held, with a newer version of the same value" },
+  held: {
+    name: "zgossip_held_total",
+    description: "Tuples held back, as their versions are too far ahead of our clock"
+  },
   stale: { name: "zgossip_stale_total", description: "Tuples of a dump that a newer value of ours outlived" },
   invalidSent: { name: "zgossip_invalid_total", labels: { direction: "sent" }, description: "INVALID said and heard" },
   invalidReceived: {

@@ -77,7 +77,8 @@ export const make = Effect.gen(function* () {
   const store = yield* TupleStore
   const config = yield* GossipConfig
 
-  const engine = new GossipEngine(store, (yield* config.get).settings)
+  const clock = yield* Clock.Clock
+  const engine = new GossipEngine(store, (yield* config.get).settings, () => clock.currentTimeMillisUnsafe())
   const inbox = yield* Queue.bounded<Input, Cause.Done>(inboxCapacity)
   const stopped = yield* Deferred.make<void>()
   const scope = yield* Scope.make()
@@ -113,7 +114,6 @@ export const make = Effect.gen(function* () {
   }
   // A suspended machine stops the monotonic clock, and sets the time of day when it wakes: then that has gained on it
   // since the last tick. So it has where somebody set it; what that costs is one needless HELLO.
-  const clock = yield* Clock.Clock
   let ahead = Number.POSITIVE_INFINITY
   const hasSlept = (now: number): boolean => {
     const before = ahead
@@ -274,8 +274,10 @@ export const make = Effect.gen(function* () {
       const made = Tuple.makeAll(tuples)
       return Result.isSuccess(made) ? publishAll(made.success) : Effect.fail(tooLong(made.failure))
     },
-    get: (key) => submit(() => Option.fromUndefinedOr(store.get(Octets.from(key)))),
-    entries: submit(() => Array.from({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })),
+    get: (key) => submit(() => Option.fromUndefinedOr(store.get(Octets.from(key))?.tuple)),
+    entries: submit(() =>
+      Array.from({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) }, ({ tuple }) => tuple)
+    ),
     status: submit((engine) => engine.status()),
     set: (path, value) => Effect.andThen(running, configuration.set(path, value)),
     configure: (file) => Effect.andThen(running, configuration.configure(file)),

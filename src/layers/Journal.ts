@@ -34,6 +34,8 @@ export class Journal {
   readonly counters: Mutable<Counters> = {
     accepted: 0,
     duplicates: 0,
+    renewed: 0,
+    held: 0,
     stale: 0,
     invalidSent: 0,
     invalidReceived: 0,
@@ -74,6 +76,14 @@ export class Journal {
     const count = (this.counters.messagesDelayed = before + messages)
     if (before > 0 && String(before).length === String(count).length) return
     this.#add("Warn", `${count} messages had to wait so far, see limits/total-messages-per-second`, undefined)
+  }
+
+  /** A tuple comes from the future; told as often as a refusal. */
+  hold(ahead: number, link: Link | undefined): void {
+    const count = (this.counters.held += 1)
+    if (count > 1 && !/^10+$/.test(String(count))) return
+    const whose = `${count} tuples held back so far, the last one is ${Math.round(ahead / 1000)} s ahead of our clock`
+    this.#add("Warn", `${whose}, see clock/max-drift`, link)
   }
 
   /** Somebody was not let in there; a line of those who guard the doors. */

@@ -12,7 +12,7 @@ import type { Rules } from "../protocol/Security.ts"
 import { allows } from "../protocol/Security.ts"
 import type { Settings } from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
-import type { Known } from "../protocol/TupleMap.ts"
+import type { Entry, Known } from "../protocol/TupleMap.ts"
 import type { GossipError } from "../services/Gossip.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 
@@ -123,8 +123,8 @@ export const limits = ({ queueOctets, queueTuples }: Settings): Limits => ({
 })
 
 /**
- * For a peer: frames. What it missed is encoded when its turn comes, save what came by `link`, which is its own, and what
- * the rule does not let it read.
+ * For a peer: frames, with `versions` if it knows them by then. What it missed is encoded when its turn comes, save what
+ * came by `link`, which is its own, and what the rule does not let it read.
  *
  * @since 0.1.0
  * @category constructors
@@ -135,17 +135,19 @@ export const ofFrames = (
     limits,
     link,
     load,
-    rule
+    rule,
+    versions
   }: {
     readonly link: number
     readonly limits: Limits
     readonly load: Load
     readonly rule?: Rules["read"]
+    readonly versions: () => boolean
   }
 ): Mailbox<Uint8Array> =>
   new Mailbox(
     new Outbox(
-      (synced) => encodeAll(since(store, { link, synced }), rule),
+      (synced) => encodeAll(since(store, { link, synced }), versions(), rule),
       (frame) => frame.length,
       limits
     ),
@@ -174,27 +176,31 @@ const nobody = -1
 const since = (store: TupleStore["Service"], unknownTo: Known) => store.read({ upTo: store.sequence(), unknownTo })
 
 /**
- * Frames of the tuples that the rule lets one read, made as they are taken; `done` is told how many there were.
+ * Frames of the entries that the rule lets one read, made as they are taken; `done` is told how many there were.
  *
  * @since 0.1.0
  * @category encoding
  */
 export function* encodeAll(
-  tuples: Iterator<Tuple, void>,
+  entries: Iterator<Entry, void>,
+  versions: boolean,
   rule?: Rules["read"],
   done?: (count: number) => void
 ): Generator<Uint8Array, void> {
   let count = 0
-  for (let next = tuples.next(); next.done !== true; next = tuples.next()) {
-    if (!allows(rule, next.value.keyOctets)) continue
-    yield frameOf(next.value)
+  for (let next = entries.next(); next.done !== true; next = entries.next()) {
+    if (!allows(rule, next.value.tuple.keyOctets)) continue
+    yield frameOf(next.value, versions)
     count += 1
   }
   done?.(count)
 }
 
 /** Frames that were made for somebody else and still wait in a queue: all who wait for a long value wait for the same. */
-const waiting = new WeakMap<Tuple, WeakRef<Uint8Array>>()
+const waiting = {
+  bare: new WeakMap<Tuple, WeakRef<Uint8Array>>(),
+  versioned: new WeakMap<Entry, WeakRef<Uint8Array>>()
+}
 
 /** Octets of a value for which looking is cheaper than another copy. */
 const worthSharing = 4096
@@ -205,15 +211,19 @@ const worthSharing = 4096
  * @since 0.1.0
  * @category encoding
  */
-export const frameOf = (tuple: Tuple): Uint8Array => {
-  if (tuple.valueOctets.length < worthSharing) return Message.encode(Message.publish(tuple))
-  const known = waiting.get(tuple)?.deref()
+export const frameOf = (entry: Entry, versions: boolean): Uint8Array => {
+  const make = () => Message.encode(Message.publish(entry.tuple, versions ? entry.version : undefined))
+  if (entry.tuple.valueOctets.length < worthSharing) return make()
+  const known = (versions ? waiting.versioned.get(entry) : waiting.bare.get(entry.tuple))?.deref()
   if (known !== undefined) return known
-  const frame = Message.encode(Message.publish(tuple))
-  waiting.set(tuple, new WeakRef(frame))
+  const frame = make()
+  if (versions) waiting.versioned.set(entry, new WeakRef(frame))
+  else waiting.bare.set(entry.tuple, new WeakRef(frame))
   return frame
 }
 
-function* deliverAll(tuples: Iterator<Tuple, void>): Generator<Reply<GossipError>, void> {
-  for (let next = tuples.next(); next.done !== true; next = tuples.next()) yield { _tag: "Deliver", tuple: next.value }
+function* deliverAll(entries: Iterator<Entry, void>): Generator<Reply<GossipError>, void> {
+  for (let next = entries.next(); next.done !== true; next = entries.next()) {
+    yield { _tag: "Deliver", tuple: next.value.tuple }
+  }
 }

@@ -5,8 +5,17 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import type { Octets } from "../protocol/Octets.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
+import * as Version from "../protocol/Version.ts"
 import { TupleStore } from "../services/TupleStore.ts"
+
+/** Of 2^64: two of a thousand nodes that each start a million times have the same with a chance of 1 in 40. */
+const origin: Effect.Effect<Octets> = Effect.map(
+  Effect.all(Array.from({ length: Version.originLength }, () => Random.nextIntBetween(0, 256, { halfOpen: true }))),
+  (octets) => String.fromCharCode(...octets)
+)
 
 /**
  * A store of its own for each use of the layer: two nodes never share one, however their layers are put together.
@@ -15,15 +24,18 @@ import { TupleStore } from "../services/TupleStore.ts"
  * @category layers
  */
 export const layer: Layer.Layer<TupleStore> = Layer.fresh(
-  Layer.sync(TupleStore, () => {
-    const map = TupleMap.make()
-    return TupleStore.of({
-      merge: (tuple, link, known) => TupleMap.merge(map, tuple, link, known),
-      commit: Effect.void,
-      get: (key) => map.entries.get(key)?.tuple,
-      read: (range) => TupleMap.read(map, range),
-      size: () => map.entries.size,
-      sequence: () => map.sequence
+  Layer.effect(
+    TupleStore,
+    Effect.map(origin, (origin) => {
+      const map = TupleMap.make(origin)
+      return TupleStore.of({
+        merge: (tuple, arrival) => TupleMap.merge(map, tuple, arrival),
+        commit: Effect.void,
+        get: (key) => map.entries.get(key),
+        read: (range) => TupleMap.read(map, range),
+        size: () => map.entries.size,
+        sequence: () => map.sequence
+      })
     })
-  })
+  )
 )

@@ -6,6 +6,7 @@
 import * as Message from "../protocol/Message.ts"
 import type { Settings } from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
+import type { Entry } from "../protocol/TupleMap.ts"
 
 /**
  * Which limit a tuple would break.
@@ -23,8 +24,8 @@ export class Quota {
   /** Octets of all keys and values held. */
   #octets = 0
 
-  constructor(held: Iterable<Tuple>) {
-    for (const tuple of held) this.#octets += octetsOf(tuple)
+  constructor(held: Iterable<Entry>) {
+    for (const { tuple } of held) this.#octets += octetsOf(tuple)
   }
 
   /** Those of all keys and values held. */

@@ -19,6 +19,7 @@
 import * as Octets from "./Octets.ts"
 import * as Trailer from "./Trailer.ts"
 import * as Tuple from "./Tuple.ts"
+import * as Version from "./Version.ts"
 
 /**
  * @since 0.1.0
@@ -34,10 +35,16 @@ export type Message = Trailable | { readonly _tag: "Invalid" }
  */
 export type Trailable = (
   | { readonly _tag: "Hello" }
-  | { readonly _tag: "Publish"; readonly tuple: Tuple.Tuple }
+  | { readonly _tag: "Publish"; readonly tuple: Tuple.Tuple; readonly version?: Version.Version }
   | { readonly _tag: "Ping" }
   | { readonly _tag: "Pong" }
 ) & { readonly trailer?: Trailer.Trailer | Trailer.Broken }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Publish = Extract<Message, { readonly _tag: "Publish" }>
 
 /**
  * Octets that are no message, and why:
@@ -65,7 +72,19 @@ export const hello: Trailable = { _tag: "Hello" }
  * @since 0.1.0
  * @category constructors
  */
-export const publish = (tuple: Tuple.Tuple): Trailable => ({ _tag: "Publish", tuple })
+export const publish = (tuple: Tuple.Tuple, version?: Version.Version): Publish =>
+  version === undefined ? { _tag: "Publish", tuple } : { _tag: "Publish", tuple, version }
+
+/**
+ * HELLO of a node of ours: it knows versions.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const greeting: Trailable = {
+  _tag: "Hello",
+  trailer: Trailer.make({ tag: Trailer.tags.versions, body: "" })
+}
 
 /**
  * @since 0.1.0
@@ -113,7 +132,10 @@ const version = 1
  * @category getters
  */
 export const publishLength = ({ keyOctets, valueOctets }: Tuple.Tuple): number =>
-  headerLength + 1 + keyOctets.length + 4 + valueOctets.length + 4
+  bareLength(keyOctets, valueOctets) + Version.trailerLength
+
+const bareLength = (key: Octets.Octets, value: Octets.Octets): number =>
+  headerLength + 1 + key.length + 4 + value.length + 4
 
 /**
  * Reads the frames of one message. Total: every input has an answer, and none makes it read beyond the frame or take
@@ -158,7 +180,11 @@ const decodePublish = (frame: Uint8Array): Message | Malformed => {
   // The ttl must be there, and is not read: CZMQ leaks stale ones onto unrelated tuples.
   if (valueEnd + 4 > frame.length) return malformed.short
   const tuple = new Tuple.Tuple(Octets.slice(frame, keyStart, keyEnd), Octets.slice(frame, valueStart, valueEnd))
-  return decodeTrailer(frame, valueEnd + 4, publish(tuple))
+  const version = Version.read(frame, valueEnd + 4)
+  if (version !== undefined) return publish(tuple, version)
+  const message = decodeTrailer(frame, valueEnd + 4, publish(tuple))
+  const other = "trailer" in message ? Version.decode(message.trailer) : undefined
+  return other === undefined || message._tag !== "Publish" ? message : { ...message, version: other }
 }
 
 /** The message itself where nothing stands behind it: most have nothing, and cost nothing. */
@@ -185,16 +211,16 @@ const fixedFrames = {
  * @category encoding
  */
 export const encode = (message: Message): Uint8Array => {
-  const frame = message._tag === "Publish" ? encodePublish(message.tuple) : fixedFrames[message._tag]
+  const frame = message._tag === "Publish" ? encodePublish(message) : fixedFrames[message._tag]
   const trailer = message._tag === "Invalid" ? undefined : message.trailer
   return trailer?._tag === "Trailer" ? Buffer.concat([frame, Trailer.encode(trailer)]) : frame
 }
 
 /** The ttl is sent as 0: v1 peers would leak any other onto tuples of theirs. */
-const encodePublish = (tuple: Tuple.Tuple): Uint8Array => {
-  const { keyOctets, valueOctets } = tuple
+const encodePublish = ({ tuple: { keyOctets, valueOctets }, version: of }: Publish): Uint8Array => {
+  const end = bareLength(keyOctets, valueOctets)
   const valueAt = headerLength + 1 + keyOctets.length + 4
-  const frame = Buffer.allocUnsafe(publishLength(tuple))
+  const frame = Buffer.allocUnsafe(of === undefined ? end : end + Version.trailerLength)
   frame[0] = 0xaa
   frame[1] = 0xa0
   frame[2] = 2
@@ -204,5 +230,6 @@ const encodePublish = (tuple: Tuple.Tuple): Uint8Array => {
   frame.writeUInt32BE(valueOctets.length, valueAt - 4)
   frame.write(valueOctets, valueAt, "latin1")
   frame.writeUInt32BE(0, valueAt + valueOctets.length)
+  if (of !== undefined) Version.write(frame, end, of)
   return frame
 }

@@ -143,7 +143,11 @@ export class Outbox<A> {
 
   /** Puts the change of this sequence number. False where it has to wait behind the queue. */
   put(sequence: number, item: A, key: Octets): boolean {
-    if (this.#missed !== undefined) return false
+    if (this.#missed !== undefined) {
+      // One that is told again is older than what was missed.
+      this.#missed = Math.min(this.#missed, sequence)
+      return false
+    }
     if (!this.hasRoom) {
       this.#missed = sequence
       return false

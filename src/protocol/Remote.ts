@@ -50,6 +50,7 @@ import * as Message from "./Message.ts"
 import type { Octets } from "./Octets.ts"
 import * as Pings from "./Pings.ts"
 import type { Tuple } from "./Tuple.ts"
+import type * as Version from "./Version.ts"
 
 /**
  * Milliseconds. `timeout` is the time after which servers forget a silent client: their `server/timeout`.
@@ -145,7 +146,12 @@ export type Input =
  */
 export type Action =
   /** Merge this tuple, and tell the others if it is new. With `synced`, the server said it in ignorance of our news. */
-  | { readonly _tag: "Accept"; readonly tuple: Tuple; readonly synced?: number }
+  | {
+      readonly _tag: "Accept"
+      readonly tuple: Tuple
+      readonly version?: Version.Version | undefined
+      readonly synced?: number
+    }
   | { readonly _tag: "Send"; readonly message: Message.Message }
   /** Send the tuples up to `upTo` that the server, which has seen `synced`, does not have. */
   | { readonly _tag: "ReplayNews"; readonly synced: number; readonly upTo: number }
@@ -193,7 +199,7 @@ const doublings = 10
 const none: ReadonlyArray<Action> = []
 const tell: ReadonlyArray<Action> = [{ _tag: "Tell" }]
 const forget: Action = { _tag: "Forget" }
-const hello: Action = { _tag: "Send", message: Message.hello }
+const hello: Action = { _tag: "Send", message: Message.greeting }
 const ping: Action = { _tag: "Send", message: Message.ping }
 
 /**
@@ -216,7 +222,7 @@ export const step = (state: State, input: Input, timing: Timing): Step => {
       const live = link === state.link ? state : { ...state, link }
       switch (input.message._tag) {
         case "Publish":
-          return publish(live, input.message.tuple)
+          return publish(live, input.message)
         case "Pong":
           return pong(live, input, timing)
         case "Invalid":
@@ -309,13 +315,17 @@ const joined = (state: Joining, { now, sequence }: Moment): Step => {
   }
 }
 
-const publish = (state: Live, tuple: Tuple): Step => {
+const publish = (state: Live, { tuple, version }: Message.Publish): Step => {
+  const accept = { _tag: "Accept", tuple, ...(version !== undefined && { version }) } as const
   if (state._tag === "Joining") {
     state.dumped.add(tuple.keyOctets)
-    return { state, actions: [{ _tag: "Accept", tuple, synced: state.synced }] }
+    return { state, actions: [{ ...accept, synced: state.synced }] }
   }
   const link = Pings.trust(state.link)
-  return { state: link === state.link ? state : { ...state, link }, actions: [{ _tag: "Accept", tuple }] }
+  return {
+    state: link === state.link ? state : { ...state, link },
+    actions: [accept]
+  }
 }
 
 const pong = (live: Live, moment: Moment, timing: Timing): Step => {

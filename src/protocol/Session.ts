@@ -31,6 +31,7 @@
 import * as Message from "./Message.ts"
 import * as Trailer from "./Trailer.ts"
 import type { Tuple } from "./Tuple.ts"
+import type * as Version from "./Version.ts"
 
 /**
  * `heardAt` is the time of the peer's last message, in milliseconds; `refused` how many tuples were refused because the
@@ -61,15 +62,15 @@ export type Input =
  */
 export type Action =
   /** Merge this tuple, and tell the others if it is new. */
-  | { readonly _tag: "Accept"; readonly tuple: Tuple }
+  | { readonly _tag: "Accept"; readonly tuple: Tuple; readonly version?: Version.Version }
   /** Send this message to the peer. */
   | { readonly _tag: "Send"; readonly message: Message.Message }
   /** Send PONG, with the status of the node behind it if it is not asked for too often. */
   | { readonly _tag: "Report"; readonly now: number }
   /** Send PONG, and behind it what was not taken of this peer. */
   | { readonly _tag: "Confess" }
-  /** Send every tuple held, as of now. */
-  | { readonly _tag: "Dump" }
+  /** Send every tuple held, as of now; from now on with `versions`, if the peer knows them. */
+  | { readonly _tag: "Dump"; readonly versions: boolean }
   /** Send the tuple that was accepted. */
   | { readonly _tag: "Tell" }
 
@@ -89,7 +90,6 @@ export interface Step {
 export const start: State = { _tag: "Start", refused: 0 }
 
 const none: ReadonlyArray<Action> = []
-const dump: ReadonlyArray<Action> = [{ _tag: "Dump" }]
 const tell: ReadonlyArray<Action> = [{ _tag: "Tell" }]
 const pong: ReadonlyArray<Action> = [{ _tag: "Send", message: Message.pong }]
 const confess: ReadonlyArray<Action> = [{ _tag: "Confess" }]
@@ -130,7 +130,7 @@ const received = (state: State, message: Message.Message | Message.Malformed, no
     case "Start":
       switch (message._tag) {
         case "Hello":
-          return { state: connected, actions: dump }
+          return { state: connected, actions: dump(message) }
         case "Ping":
           return { state: start, actions: answer(message, now) }
         case "Publish":
@@ -141,12 +141,12 @@ const received = (state: State, message: Message.Message | Message.Malformed, no
     case "Connected":
       switch (message._tag) {
         case "Publish":
-          return { state: connected, actions: [{ _tag: "Accept", tuple: message.tuple }] }
+          return { state: connected, actions: [accept(message)] }
         case "Ping":
           return { state: refused === 0 ? connected : { ...connected, refused: 0 }, actions: answer(message, now) }
         case "Hello":
           return refused > 0
-            ? { state: { _tag: "Connected", heardAt: now, refused: refused - 1 }, actions: dump }
+            ? { state: { _tag: "Connected", heardAt: now, refused: refused - 1 }, actions: dump(message) }
             : { state: startAgain(state), actions: invalid }
         default:
           return { state: startAgain(state), actions: invalid }
@@ -158,6 +158,13 @@ const startAgain = ({ refused }: State): State => ({ _tag: "Start", refused })
 
 /** A peer that answers none of them need not be counted for ever. */
 const mostRefused = 1000
+
+const dump = ({ trailer }: Message.Trailable): ReadonlyArray<Action> => [
+  { _tag: "Dump", versions: Trailer.find(trailer, Trailer.tags.versions) !== undefined }
+]
+
+const accept = ({ tuple, version }: Message.Publish): Action =>
+  version === undefined ? { _tag: "Accept", tuple } : { _tag: "Accept", tuple, version }
 
 /** A PING may ask for the status, or whether all was taken. */
 const answer = ({ trailer }: Message.Trailable, now: number): ReadonlyArray<Action> => {

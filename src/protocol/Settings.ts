@@ -24,6 +24,7 @@ export interface Settings extends Security.Security {
   readonly pingInterval: number | undefined
   readonly heartbeatInterval: number
   readonly heartbeatTimeout: number
+  readonly maxDrift: number
   readonly queueTuples: number
   readonly queueOctets: number
   readonly tuples: number
@@ -50,6 +51,7 @@ export const defaults: Settings = {
   pingInterval: undefined,
   heartbeatInterval: 5000,
   heartbeatTimeout: 15_000,
+  maxDrift: 172_800_000, // two days: a clock that is a day off costs the order of what it sets, not the tuples
   queueTuples: 1000,
   queueOctets: 2 ** 20,
   tuples: 1_000_000,
@@ -166,6 +168,13 @@ export const definitions: ReadonlyArray<Definition> = [
     about:
       "a TCP connection that shows no life for so long after that is closed, and one that takes nothing for both together",
     takesEffect: "for endpoints bound and connections made from then on"
+  },
+  {
+    path: "clock/max-drift",
+    field: "maxDrift",
+    type: whole("milliseconds", 0),
+    about: "how far ahead of our time of day a version may be; one further ahead is held back until our clock is there",
+    takesEffect: "at once"
   },
   {
     path: "limits/queue-tuples",

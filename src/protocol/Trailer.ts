@@ -30,11 +30,13 @@ import * as Octets from "./Octets.ts"
  * | `status` | PONG | see NodeStatus |
  * | `refusalsRequest` | PING | none: please say behind the PONG what of ours you did not take |
  * | `refusals` | PONG | see Refusals |
+ * | `versions` | HELLO | none: I know versions |
+ * | `version` | PUBLISH | see Version |
  *
  * @since 0.1.0
  * @category models
  */
-export const tags = { statusRequest: 1, status: 2, refusalsRequest: 3, refusals: 4 } as const
+export const tags = { statusRequest: 1, status: 2, refusalsRequest: 3, refusals: 4, versions: 5, version: 6 } as const
 
 /**
  * @since 0.1.0
@@ -108,6 +110,15 @@ const checksumLength = 4
 export const make = (...sections: ReadonlyArray<Section>): Trailer => ({ _tag: "Trailer", sections })
 
 /**
+ * Octets of a trailer with sections whose bodies have so many.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const lengthOf = (...bodies: ReadonlyArray<number>): number =>
+  bodies.reduce((sum, body) => sum + sectionHeadLength + body, headLength + checksumLength)
+
+/**
  * The body of the first section of this kind.
  *
  * @since 0.1.0
@@ -124,7 +135,7 @@ export const find = (trailer: Trailer | Broken | undefined, tag: number): Octets
  * @category decoding
  */
 export const decode = (frame: Uint8Array, start: number): Trailer | Broken | undefined => {
-  for (const [at, octet] of magic.entries()) if (frame[start + at] !== octet) return undefined
+  for (let at = 0; at < magic.length; at++) if (frame[start + at] !== magic[at]) return undefined
   const length = frame.length - start
   if (length <= magic.length) return broken.short
   // Of another version nothing else is known.
@@ -160,7 +171,7 @@ const uint32 = (frame: Uint8Array, at: number): number =>
  * @category encoding
  */
 export const encode = ({ sections }: Trailer): Uint8Array => {
-  const length = sections.reduce((sum, { body }) => sum + sectionHeadLength + body.length, headLength + checksumLength)
+  const length = lengthOf(...sections.map(({ body }) => body.length))
   const octets = Buffer.allocUnsafe(length)
   octets.set(magic)
   octets[magic.length] = version

@@ -5,23 +5,26 @@
  * Every change gets the next sequence number of this map. It is local, says nothing to other nodes, and answers two
  * questions: what did a peer not get yet, and did this change since we last agreed.
  *
- * v1 tuples carry no version, so a different value is a newer one: two nodes that publish different values of one key
- * at the same moment can exchange them and stay different.
+ * Which of two values of a key is held is decided by their versions, so it does not matter in which order they come,
+ * how often, or what came between: whoever has heard of both holds the same. A tuple of version 1 of the protocol has
+ * none. One that is held already is an echo; one that is not is taken for news, and gets a version here.
  *
  * @since 0.1.0
  */
 import type { Octets } from "./Octets.ts"
 import type { Tuple } from "./Tuple.ts"
+import * as Version from "./Version.ts"
 
 /**
- * A tuple held, the sequence number of the change that brought it, and the link it came by: the number of a remote or of
- * a client, or {@link elsewhere}.
+ * A tuple held and its version, the sequence number of the change that brought it, and the link it came by: the number
+ * of a remote or of a client, or {@link elsewhere}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Entry {
   readonly tuple: Tuple
+  readonly version: Version.Version
   readonly sequence: number
   readonly link: number
 }
@@ -56,6 +59,24 @@ export interface TupleMap {
   readonly recent: Array<Octets>
   /** Of the newest change; 0 in a new map. */
   sequence: number
+  /** Of those who get a version here. */
+  readonly origin: Octets
+  /** The greatest version seen. */
+  last: Version.Version | undefined
+}
+
+/**
+ * How a tuple came: by which link, with which version if it had one, and at which time of day, in milliseconds. Where
+ * `known` is given, its sender has not heard our news yet.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Arrival {
+  readonly link: number
+  readonly now: number
+  readonly version?: Version.Version | undefined
+  readonly known?: Known | undefined
 }
 
 /** How many changes {@link read} finds without a look at all that is held. */
@@ -63,37 +84,57 @@ const mostRecent = 2 ** 16
 
 /**
  * - `Accepted`: the key was unknown or had another value; it is held now
+ * - `Renewed`: the value is the one held, and its version is newer: only those who know versions need to be told
  * - `Duplicate`: held already; nothing changes and nobody needs to be told
- * - `Stale`: said by a peer that had not seen our own, newer value yet; nothing changes
+ * - `Stale`: older than what is held, or said by a peer that had not seen our own, newer value yet; nothing changes
  *
  * @since 0.1.0
  * @category models
  */
-export type Outcome = "Accepted" | "Duplicate" | "Stale"
+export type Outcome = "Accepted" | "Renewed" | "Duplicate" | "Stale"
 
 /**
+ * An empty map. `origin` must be that of no other map.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (): TupleMap => ({ entries: new Map(), recent: [], sequence: 0 })
+export const make = (origin: Octets = Version.nobody): TupleMap => ({
+  entries: new Map(),
+  recent: [],
+  sequence: 0,
+  origin,
+  last: undefined
+})
 
 /**
- * Merges one tuple, which came by `link`. Where `known` is given, its sender has not heard our news yet: what it says of
- * a key that we have news of is stale, as we are about to tell it so.
+ * Merges one tuple. One with a version is held unless what is held is newer. One without is news where the value is
+ * another one, save where its sender has not heard our news: what it says of a key that we have news of is stale, as we
+ * are about to tell it so.
  *
  * @since 0.1.0
  * @category merging
  */
-export const merge = (map: TupleMap, tuple: Tuple, link = elsewhere, known?: Known): Outcome => {
+export const merge = (map: TupleMap, tuple: Tuple, { known, link, now, version }: Arrival): Outcome => {
   const held = map.entries.get(tuple.keyOctets)
+  const same = held?.tuple.valueOctets === tuple.valueOctets
   if (held !== undefined) {
-    if (held.tuple.valueOctets === tuple.valueOctets) return "Duplicate"
-    if (known !== undefined && !isKnown(held, known)) return "Stale"
+    if (version === undefined) {
+      if (same) return "Duplicate"
+      if (known !== undefined && !isKnown(held, known)) return "Stale"
+    } else {
+      const order = Version.compare(version, held.version)
+      if (order < 0) return "Stale"
+      // One version has one value, unless somebody lies: then all hold the greater one.
+      if (order === 0 && tuple.valueOctets <= held.tuple.valueOctets) return "Duplicate"
+    }
   }
+  const taken = version ?? Version.next(map.last, now, map.origin)
+  if (map.last === undefined || Version.compare(taken, map.last) > 0) map.last = taken
   map.sequence += 1
-  map.entries.set(tuple.keyOctets, { tuple, sequence: map.sequence, link })
+  map.entries.set(tuple.keyOctets, { tuple, version: taken, sequence: map.sequence, link })
   map.recent[map.sequence % mostRecent] = tuple.keyOctets
-  return "Accepted"
+  return same ? "Renewed" : "Accepted"
 }
 
 /**
@@ -120,14 +161,14 @@ export interface Range {
 }
 
 /**
- * The tuples of a range, lazily: a reader that takes its time holds no copy, and skips what changed meanwhile, as it
+ * The entries of a range, lazily: a reader that takes its time holds no copy, and skips what changed meanwhile, as it
  * will be told of that anyway. It ends where the map ended when reading began. In order of first arrival, save what is
  * unknown to a remote that missed little: that is found, and comes, by its changes.
  *
  * @since 0.1.0
  * @category reading
  */
-export function* read(map: TupleMap, range: Range): Generator<Tuple, void> {
+export function* read(map: TupleMap, range: Range): Generator<Entry, void> {
   const { unknownTo, upTo } = range
   const last = Math.min(upTo, map.sequence)
   if (unknownTo === undefined || unknownTo.synced >= last) return yield* readAll(map, range)
@@ -138,11 +179,11 @@ export function* read(map: TupleMap, range: Range): Generator<Tuple, void> {
     }
     const key = map.recent[sequence % mostRecent]
     const entry = key === undefined ? undefined : map.entries.get(key)
-    if (entry?.sequence === sequence && isWanted(entry, range)) yield entry.tuple
+    if (entry?.sequence === sequence && isWanted(entry, range)) yield entry
   }
 }
 
-function* readAll(map: TupleMap, range: Range): Generator<Tuple, void> {
+function* readAll(map: TupleMap, range: Range): Generator<Entry, void> {
   const { upTo, whole } = range
   let left = whole?.keys ?? map.entries.size
   for (const entry of map.entries.values()) {
@@ -150,8 +191,8 @@ function* readAll(map: TupleMap, range: Range): Generator<Tuple, void> {
     if (entry.sequence > upTo && whole !== undefined) {
       if (entry.link === whole.link) continue
       whole.changed(entry.tuple.keyOctets, entry.sequence)
-      yield entry.tuple
-    } else if (isWanted(entry, range)) yield entry.tuple
+      yield entry
+    } else if (isWanted(entry, range)) yield entry
   }
 }
 

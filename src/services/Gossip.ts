@@ -95,7 +95,11 @@ export interface Counters {
   readonly accepted: number
   /** Tuples that were held already. */
   readonly duplicates: number
-  /** Tuples of a dump that our own, newer value outlived. */
+  /** Tuples held, with a newer version of the same value. */
+  readonly renewed: number
+  /** Tuples held back because their version is further ahead of our clock than `clock/max-drift`. */
+  readonly held: number
+  /** Tuples older than the value held, and those of a dump that our own, newer value outlived. */
   readonly stale: number
   /** INVALID said to clients, and heard from remotes. */
   readonly invalidSent: number

@@ -8,7 +8,7 @@ import type * as Effect from "effect/Effect"
 import * as Context from "effect/Context"
 import type { Octets } from "../protocol/Octets.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
-import type { Known, Outcome, Range } from "../protocol/TupleMap.ts"
+import type { Arrival, Entry, Outcome, Range } from "../protocol/TupleMap.ts"
 
 /**
  * @since 0.1.0
@@ -18,15 +18,15 @@ export class TupleStore extends Context.Service<
   TupleStore,
   {
     /** `TupleMap.merge`. Only the node's inbox fiber may call it. */
-    readonly merge: (tuple: Tuple, link?: number, known?: Known) => Outcome
+    readonly merge: (tuple: Tuple, arrival: Arrival) => Outcome
     /**
      * Makes what was merged as durable as this store promises. Called once for a batch of merges, before anybody is
      * told of them.
      */
     readonly commit: Effect.Effect<void>
-    readonly get: (key: Octets) => Tuple | undefined
+    readonly get: (key: Octets) => Entry | undefined
     /** `TupleMap.read`: lazily, in order of first arrival. */
-    readonly read: (range: Range) => Iterator<Tuple, void>
+    readonly read: (range: Range) => Iterator<Entry, void>
     readonly size: () => number
     /** The sequence number of the newest change; 0 before the first. */
     readonly sequence: () => number

@@ -67,11 +67,17 @@ export const said = (frame: Buffer): Said => {
   }
 }
 
-/** A frame for people: `HELLO`, `PUBLISH key=value`, `PUBLISH key=value ttl=5`, `MALFORMED aaa0..`. */
+/** Trailers about versions, which our nodes put behind HELLO and PUBLISH: magic, version 1, a length, and tag 5 or 6. */
+const isAboutVersions = (rest: Buffer): boolean => /^855a475801.{8}0[56]/.test(rest.toString("hex", 0, 10))
+
+/**
+ * A frame for people: `HELLO`, `PUBLISH key=value`, `PUBLISH key=value ttl=5`, `MALFORMED aaa0..`; what stands behind it
+ * in hex, save versions.
+ */
 export const show = (frame: Buffer): string => {
   const message = said(frame)
   const rest =
-    message.rest.length === 0
+    message.rest.length === 0 || isAboutVersions(message.rest)
       ? ""
       : ` +${message.rest.length > 32 ? `${message.rest.length} octets` : message.rest.toString("hex")}`
   if (message.type !== "PUBLISH") return `${message.type}${rest}`

@@ -425,7 +425,7 @@ describe("a guest", { concurrent: true }, () => {
         assert.deepInclude(lost, { code: 2, stdout: "" })
         assert.match(
           lost.stderr,
-          /^zgossip: lost .*; a tuple makes a frame of 67108881 octets, see limits\/frame-octets/
+          /^zgossip: lost .*; a tuple makes a frame of 67108915 octets, see limits\/frame-octets/
         )
         assert.deepStrictEqual(yield* node.holds, ["a=1", "b=2"])
       }),

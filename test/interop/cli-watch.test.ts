@@ -9,7 +9,7 @@ import { Czmq } from "./Czmq.ts"
 import { czmqTest } from "./describeCzmq.ts"
 import { eventually, numbered, ourNode, place } from "./OurNode.ts"
 import { long, type Program, ran, run, runWith } from "./Program.ts"
-import { rawRouter, Wire } from "./RawPeer.ts"
+import { rawRouter, show, Wire } from "./RawPeer.ts"
 
 const options = { timeout: 60_000 }
 
@@ -196,7 +196,7 @@ describe("zgossip watch", () => {
               Effect.gen(function* () {
                 const [peer = "", frame = Buffer.alloc(0)] = yield* router.next(long)
                 if (frame.equals(Wire.PING)) yield* router.send(peer, Wire.PONG)
-                if (frame.equals(Wire.HELLO) && key !== undefined) yield* router.send(peer, Wire.PUBLISH(key, "1"))
+                if (show(frame) === "HELLO" && key !== undefined) yield* router.send(peer, Wire.PUBLISH(key, "1"))
               })
             ).pipe(Effect.ignore)
           )

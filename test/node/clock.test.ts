@@ -103,7 +103,7 @@ describe("a time of day that is set", () => {
       const random = generator(7)
       const { connections, dropped } = yield* network.status
       for (let n = 0; n < 300; n++) {
-        machine.wrong = Math.floor((random() - 0.5) * 100 * hour)
+        machine.wrong = Math.floor((random() - 0.5) * 40 * hour)
         yield* server.gossip.publish(`${n}`, "1")
         yield* pass(network, 200)
       }
@@ -111,6 +111,49 @@ describe("a time of day that is set", () => {
       assert.deepInclude(yield* network.status, { connections, dropped })
       assert.strictEqual((yield* server.gossip.status).counters.defects, 0)
       assert.strictEqual((yield* knows(client.gossip)).length, 301)
+    })
+  )
+})
+
+describe("clocks that differ", () => {
+  /** Three nodes in a chain, of which the first has a clock of its own. */
+  const three = (wrong: number, maxDrift: number) =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 2 })
+      const machine = yield* Machine.make
+      machine.wrong = wrong
+      const first = yield* start(network, "first", { maxDrift }).pipe(Effect.provideService(Clock.Clock, machine.clock))
+      const second = yield* start(network, "second", { maxDrift, connect: [first.endpoint] })
+      const third = yield* start(network, "third", { maxDrift, connect: [second.endpoint] })
+      yield* pass(network, 10_000)
+      return { network, first, second, third }
+    })
+
+  it.effect("by less than they may: what is set later wins, though its clock is behind", () =>
+    Effect.gen(function* () {
+      const { first, network, second, third } = yield* three(30_000, 60_000)
+      yield* first.gossip.publish("key", "early, by a clock that is ahead")
+      yield* quiet(network)
+      yield* third.gossip.publish("key", "late")
+      yield* quiet(network)
+      for (const { gossip } of [first, second, third]) assert.deepStrictEqual(yield* knows(gossip), ["key=late"])
+    })
+  )
+
+  it.effect("by more than they may: it is held back, counted, and there when the clock is", () =>
+    Effect.gen(function* () {
+      const { first, network, second, third } = yield* three(8000, 5000)
+      yield* first.gossip.publish("key", "ahead")
+      yield* first.gossip.publish("key", "ahead, and newer")
+      yield* pass(network, 1500)
+      yield* second.gossip.publish("other", "1")
+      yield* pass(network, 500)
+      assert.deepStrictEqual(yield* knows(third.gossip), ["other=1"])
+      assert.strictEqual((yield* second.gossip.status).counters.held, 2)
+      yield* pass(network, 2500)
+      for (const { gossip } of [first, second, third]) {
+        assert.deepStrictEqual(yield* knows(gossip), ["key=ahead, and newer", "other=1"])
+      }
     })
   )
 })

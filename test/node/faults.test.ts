@@ -429,17 +429,14 @@ describe("one key, two values", () => {
     })
   )
 
-  // Expected to fail: v1 tuples carry no version, so a different value is always taken for the newer one. When tuples
-  // have versions, these tests pass, and `fails` has to go.
-
-  it.effect.fails("two linked nodes that publish at the same moment agree on one of them", () =>
+  it.effect("two linked nodes that publish at the same moment agree on one of them", () =>
     Effect.gen(function* () {
       const { nodes } = yield* collide
       yield* assertSame(nodes)
     })
   )
 
-  it.effect.fails("two nodes of a ring that publish at the same moment agree, and the ring falls silent", () =>
+  it.effect("two nodes of a ring that publish at the same moment agree, and the ring falls silent", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.make({ latency: (from, to) => (from < to ? 10 : 11) })
       const nodes = yield* startAll(network, 4)
@@ -454,20 +451,18 @@ describe("one key, two values", () => {
 
   // Where the two ways round take different times, the older value comes the one way after the newer one came the other
   // way, is taken for news, and the two run after each other for ever.
-  it.effect.fails(
-    "one node of a ring that sets a key twice within a moment: all agree, and the ring falls silent",
-    () =>
-      Effect.gen(function* () {
-        const network = yield* MemoryNetwork.make({ latency: (from, to) => (from < to ? 10 : 11) })
-        const nodes = yield* startAll(network, 4)
-        yield* link(nodes, ring(4))
-        yield* quiet(network)
-        yield* at(nodes, 0).gossip.publish("key", "old")
-        yield* pass(network, 5)
-        yield* at(nodes, 0).gossip.publish("key", "new")
-        yield* quiet(network, 5000)
-        yield* assertSame(nodes, ["key=new"])
-      })
+  it.effect("one node of a ring that sets a key twice within a moment: all agree, and the ring falls silent", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: (from, to) => (from < to ? 10 : 11) })
+      const nodes = yield* startAll(network, 4)
+      yield* link(nodes, ring(4))
+      yield* quiet(network)
+      yield* at(nodes, 0).gossip.publish("key", "old")
+      yield* pass(network, 5)
+      yield* at(nodes, 0).gossip.publish("key", "new")
+      yield* quiet(network, 5000)
+      yield* assertSame(nodes, ["key=new"])
+    })
   )
 
   it.effect("one node of a chain that sets a key many times: all see each value, in order", () =>

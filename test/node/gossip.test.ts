@@ -352,7 +352,17 @@ describe("status", () => {
       yield* settle(network)
       const refused = { value: 0, frame: 0, tuples: 0, octets: 0, clients: 0, rate: 0, admission: 0, rule: 0 }
       const dumps = { fellBehind: 0, messagesDelayed: 0, dumpsDelayed: 0, dumpsMerged: 0 }
-      const none = { stale: 0, invalidSent: 0, invalidReceived: 0, repliesDropped: 0, ...dumps, defects: 0, refused }
+      const none = {
+        renewed: 0,
+        held: 0,
+        stale: 0,
+        invalidSent: 0,
+        invalidReceived: 0,
+        repliesDropped: 0,
+        ...dumps,
+        defects: 0,
+        refused
+      }
       const frames = { Frames: 0, Short: 0, Signature: 0, Version: 0, Id: 0, Length: 0 }
       const trailers = { Short: 0, Version: 0, Length: 0, Checksum: 0, Section: 0 }
       const malformed = { malformed: frames, malformedTrailers: trailers }

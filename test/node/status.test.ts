@@ -133,7 +133,7 @@ describe("a node that is starting", () => {
     "has bound already, and is not ready before all of its configuration is done, nor with a listener lost",
     () =>
       Effect.gen(function* () {
-        const engine = new GossipEngine(yield* TupleStore, Settings.defaults)
+        const engine = new GossipEngine(yield* TupleStore, Settings.defaults, () => 0)
         const clients: Served["clients"] = new Map()
         const no = () => {}
         const served = {

@@ -7,9 +7,12 @@ import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as arbitrary from "./arbitraries.ts"
 
 const tuple = new Tuple("key", "value")
+const version = { time: 1_750_000_000_123, counter: 7, origin: "\u0001\u00ffabcdef" }
 const messages = {
   HELLO: Message.hello,
+  "HELLO of ours": Message.greeting,
   PUBLISH: Message.publish(tuple),
+  "PUBLISH with a version": Message.publish(tuple, version),
   PING: Message.ping,
   "PING that asks for the status": { ...Message.ping, trailer: NodeStatus.request },
   PONG: Message.pong,
@@ -18,9 +21,11 @@ const messages = {
 }
 const actions = {
   "-": [],
-  Dump: [{ _tag: "Dump" }],
+  Dump: [{ _tag: "Dump", versions: false }],
+  "Dump with versions": [{ _tag: "Dump", versions: true }],
   Tell: [{ _tag: "Tell" }],
   Accept: [{ _tag: "Accept", tuple }],
+  "Accept the version": [{ _tag: "Accept", tuple, version }],
   PONG: [{ _tag: "Send", message: Message.pong }],
   Report: [{ _tag: "Report", now: 1500 }],
   INVALID: [{ _tag: "Send", message: Message.invalid }]
@@ -50,6 +55,7 @@ type Row = readonly [
 describe("every state and every message", () => {
   it.each<Row>([
     ["Start", "HELLO", "Dump", "Connected", 0],
+    ["Start", "HELLO of ours", "Dump with versions", "Connected", 0],
     ["Start", "PING", "PONG", "Start", 0],
     ["Start", "PING that asks for the status", "Report", "Start", 0],
     ["Start", "PUBLISH", "INVALID", "Start", 1],
@@ -58,6 +64,7 @@ describe("every state and every message", () => {
     ["Start", "malformed", "INVALID", "Start", 0],
     ["Start", "new tuple", "-", "Start", 0],
     ["Connected", "PUBLISH", "Accept", "Connected", 0],
+    ["Connected", "PUBLISH with a version", "Accept the version", "Connected", 0],
     ["Connected", "PING", "PONG", "Connected", 0],
     ["Connected", "PING that asks for the status", "Report", "Connected", 0],
     ["Connected", "HELLO", "INVALID", "Start", 0],

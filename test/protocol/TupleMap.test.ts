@@ -5,14 +5,19 @@ import * as TupleMap from "../../src/protocol/TupleMap.ts"
 import * as arbitrary from "./arbitraries.ts"
 
 const all = (map: TupleMap.TupleMap): TupleMap.Range => ({ upTo: map.sequence })
-const pairs = (tuples: Iterable<Tuple>) => Array.from(tuples, ({ key, value }) => `${key}=${value}`)
+const pairs = (entries: Iterable<TupleMap.Entry>) =>
+  Array.from(entries, ({ tuple: { key, value } }) => `${key}=${value}`)
+
+/** A tuple of version 1 of the protocol, by a link. */
+const merge = (map: TupleMap.TupleMap, tuple: Tuple, link = TupleMap.elsewhere, known?: TupleMap.Known) =>
+  TupleMap.merge(map, tuple, { link, known, now: 0 })
 
 /** Of "a=1 b=2@1", merged one after the other; `@1` came by link 1. */
 const of = (text: string): TupleMap.TupleMap => {
   const map = TupleMap.make()
   for (const said of text.split(" ")) {
     const [pair = "", link = "0"] = said.split("@")
-    TupleMap.merge(map, tuple(pair), Number(link))
+    merge(map, tuple(pair), Number(link))
   }
   return map
 }
@@ -41,7 +46,7 @@ describe("merge", () => {
     const map = of(held)
     const before = map.sequence
     const known = synced === undefined ? undefined : { link: 1, synced }
-    assert.strictEqual(TupleMap.merge(map, tuple(said), 1, known), outcome)
+    assert.strictEqual(merge(map, tuple(said), 1, known), outcome)
     assert.deepStrictEqual(pairs(TupleMap.read(map, all(map))), now.split(" "))
     assert.strictEqual(map.sequence, outcome === "Accepted" ? before + 1 : before)
     if (outcome === "Accepted") {
@@ -52,8 +57,8 @@ describe("merge", () => {
 
   it("a duplicate leaves the link by which the value came", () => {
     const map = of("a=1@1 b=1")
-    TupleMap.merge(map, tuple("a=1"))
-    TupleMap.merge(map, tuple("b=1"), 1)
+    merge(map, tuple("a=1"))
+    merge(map, tuple("b=1"), 1)
     assert.deepStrictEqual(
       Array.from(map.entries.values(), ({ link }) => link),
       [1, TupleMap.elsewhere]
@@ -62,7 +67,7 @@ describe("merge", () => {
 
   it("knows keys by their octets", () => {
     const map = TupleMap.make()
-    for (const key of ["", "\0", "\0\0", "a", "a\0", "\u00ff"]) TupleMap.merge(map, new Tuple(key, key))
+    for (const key of ["", "\0", "\0\0", "a", "a\0", "\u00ff"]) merge(map, new Tuple(key, key))
     assert.strictEqual(map.entries.size, 6)
   })
 
@@ -75,7 +80,7 @@ describe("merge", () => {
     let changes = 0
     for (const [key, number] of said) {
       const value = String(number)
-      const outcome = TupleMap.merge(map, new Tuple(key, value))
+      const outcome = merge(map, new Tuple(key, value))
       assert.strictEqual(outcome, model.get(key) === value ? "Duplicate" : "Accepted")
       if (outcome === "Accepted") changes += 1
       model.set(key, value)
@@ -109,16 +114,16 @@ describe("read", () => {
     [{ upTo: 4, knownTo: { link: 1, synced: 0 }, except: new Set(["b"]) }, "c"]
   ])("%o: %s", (range, read) => {
     const map = of("a=1 b=2@1 c=3@1 a=4")
-    assert.strictEqual(Array.from(TupleMap.read(map, range), ({ key }) => key).join(" "), read)
+    assert.strictEqual(Array.from(TupleMap.read(map, range), ({ tuple: { key } }) => key).join(" "), read)
   })
 
   it("skips what changes and ignores what comes while it is read", () => {
     const map = of("a=1 b=2 c=3")
     const reader = TupleMap.read(map, all(map))
-    assert.strictEqual(reader.next().value?.key, "a")
-    TupleMap.merge(map, tuple("a=9"))
-    TupleMap.merge(map, tuple("b=9"))
-    TupleMap.merge(map, tuple("d=9"))
+    assert.strictEqual(reader.next().value?.tuple.key, "a")
+    merge(map, tuple("a=9"))
+    merge(map, tuple("b=9"))
+    merge(map, tuple("d=9"))
     assert.deepStrictEqual(pairs(reader), ["c=3"])
   })
 
@@ -126,26 +131,29 @@ describe("read", () => {
     const map = of("old=1")
     const many = 70_000
     const change = (from: number, to: number) => {
-      for (let n = from; n < to; n++) TupleMap.merge(map, new Tuple(`k${n % 40_000}`, String(n)))
+      for (let n = from; n < to; n++) merge(map, new Tuple(`k${n % 40_000}`, String(n)))
     }
     change(0, 100)
     const slow = TupleMap.read(map, { upTo: map.sequence, unknownTo: { link: 9, synced: 1 } })
-    assert.strictEqual(slow.next().value?.key, "k0")
+    assert.strictEqual(slow.next().value?.tuple.key, "k0")
     change(100, many)
     const since = (synced: number) =>
-      Array.from(TupleMap.read(map, { upTo: map.sequence, unknownTo: { link: 9, synced } }), ({ key }) => key)
+      Array.from(
+        TupleMap.read(map, { upTo: map.sequence, unknownTo: { link: 9, synced } }),
+        ({ tuple: { key } }) => key
+      )
     assert.lengthOf(since(map.sequence - 10), 10)
     assert.deepStrictEqual(since(map.sequence - 2), [`k${(many - 2) % 40_000}`, `k${(many - 1) % 40_000}`])
     assert.lengthOf(since(map.sequence - 65_535), 40_000)
     assert.lengthOf(since(map.sequence - 65_537), 40_000)
     assert.lengthOf(since(0), 40_001)
     // Of the hundred it was to read some were changed again; those that were not are there.
-    const rest = Array.from(slow, ({ key }) => key)
+    const rest = Array.from(slow, ({ tuple: { key } }) => key)
     assert.deepStrictEqual(rest, [])
     const second = of("a=1 b=2 c=3")
     const reader = TupleMap.read(second, { upTo: 3, unknownTo: { link: 9, synced: 0 } })
-    assert.strictEqual(reader.next().value?.key, "a")
-    for (let n = 0; n < 70_000; n++) TupleMap.merge(second, new Tuple("other", String(n)))
+    assert.strictEqual(reader.next().value?.tuple.key, "a")
+    for (let n = 0; n < 70_000; n++) merge(second, new Tuple("other", String(n)))
     assert.deepStrictEqual(pairs(reader), ["b=2", "c=3"])
   })
 
@@ -153,7 +161,7 @@ describe("read", () => {
     const map = of("a=1 b=2 c=3")
     const except = new Set<string>()
     const reader = TupleMap.read(map, { ...all(map), except })
-    assert.strictEqual(reader.next().value?.key, "a")
+    assert.strictEqual(reader.next().value?.tuple.key, "a")
     except.add("b")
     assert.deepStrictEqual(pairs(reader), ["c=3"])
   })
@@ -162,8 +170,10 @@ describe("read", () => {
     const map = of("a=1 b=2 c=3")
     const reader = TupleMap.read(map, { upTo: Number.POSITIVE_INFINITY })
     let read = 0
-    for (const { key } of reader) {
-      TupleMap.merge(map, tuple(`${key}${++read}=1`))
+    for (const {
+      tuple: { key }
+    } of reader) {
+      merge(map, tuple(`${key}${++read}=1`))
       assert.isAtMost(read, 3)
     }
     assert.strictEqual(read, 3)

@@ -1,0 +1,103 @@
+/**
+ * What becomes of a tuple that somebody said: refused by a limit, held back because it comes from the future, merged, and
+ * told to those who are to know. Only the engine calls it.
+ *
+ * @since 0.1.0
+ */
+import { Future } from "../protocol/Future.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
+import * as TupleMap from "../protocol/TupleMap.ts"
+import type { TupleStore } from "../services/TupleStore.ts"
+import type { GossipEngine } from "./GossipEngine.ts"
+import type { Link } from "./GossipLink.ts"
+import { nameOf } from "./GossipLink.ts"
+import type { Quota, Refusal } from "./Quota.ts"
+import type { Tellings } from "./Tellings.ts"
+
+/** How often what is held back is looked at, in ms: the time of day may be set meanwhile. */
+const look = 1000
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export class Acceptance {
+  readonly #node: Pick<GossipEngine, "journal" | "settings">
+  readonly #store: TupleStore["Service"]
+  readonly #quota: Quota
+  readonly #tellings: Tellings
+  readonly #timeOfDay: () => number
+  readonly #future = new Future()
+  #lookedAt = 0
+
+  constructor(
+    node: Pick<GossipEngine, "journal" | "settings">,
+    store: TupleStore["Service"],
+    quota: Quota,
+    tellings: Tellings,
+    timeOfDay: () => number
+  ) {
+    this.#node = node
+    this.#store = store
+    this.#quota = quota
+    this.#tellings = tellings
+    this.#timeOfDay = timeOfDay
+  }
+
+  /** Merges a tuple, and tells everybody but its origin if it is new. Gives the limit that does not let it. */
+  accept(
+    tuple: Tuple,
+    origin: Link | undefined,
+    { known, version }: Pick<TupleMap.Arrival, "known" | "version"> = {}
+  ): Refusal | undefined {
+    const { journal, settings } = this.#node
+    const key = tuple.keyOctets
+    const old = this.#store.get(key)?.tuple
+    const refusal = this.#quota.refuses(tuple, old, this.#store.size(), settings)
+    if (refusal !== undefined) {
+      const from = origin === undefined ? "" : ` from ${nameOf(origin)}`
+      journal.refuse(refusal, () => `refused a tuple${from} of ${tuple.valueOctets.length} octets`, origin)
+      return refusal
+    }
+    const now = this.#timeOfDay()
+    if (version !== undefined && version.time > now + settings.maxDrift) {
+      this.#future.hold({ tuple, version })
+      journal.hold(version.time - now, origin)
+      return undefined
+    }
+    const outcome = this.#store.merge(tuple, { known, version, link: origin?.link ?? TupleMap.elsewhere, now })
+    const entry = this.#store.get(key)
+    if (entry === undefined) return undefined
+    switch (outcome) {
+      case "Duplicate":
+        journal.counters.duplicates += 1
+        return undefined
+      case "Stale":
+        journal.counters.stale += 1
+        // It may have missed ours, and would never ask.
+        if (version !== undefined && origin !== undefined) this.#tellings.tell(origin, entry)
+        return undefined
+      case "Renewed":
+        journal.counters.renewed += 1
+        break
+      case "Accepted":
+        journal.counters.accepted += 1
+        this.#quota.took(tuple, old)
+    }
+    this.#tellings.tellAll(entry, origin, outcome)
+    return undefined
+  }
+
+  /** Accepts what is not too far ahead any more. */
+  tick(now: number): void {
+    if (this.#future.isEmpty || now - this.#lookedAt < look) return
+    this.#lookedAt = now
+    const until = this.#timeOfDay() + this.#node.settings.maxDrift
+    for (const { tuple, version } of this.#future.take(until)) this.accept(tuple, undefined, { version })
+  }
+
+  /** When to look again, on the clock of {@link tick}. */
+  deadline(): number {
+    return this.#future.isEmpty ? Number.POSITIVE_INFINITY : this.#lookedAt + look
+  }
+}

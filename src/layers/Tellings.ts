@@ -1,0 +1,77 @@
+/**
+ * Who is told of a change, and in which words: peers in frames, with versions if they know them, subscribers in this
+ * process in deliveries. Only the engine calls it.
+ *
+ * @since 0.1.0
+ */
+import * as Remote from "../protocol/Remote.ts"
+import * as Security from "../protocol/Security.ts"
+import * as Session from "../protocol/Session.ts"
+import type { Entry, Outcome } from "../protocol/TupleMap.ts"
+import type { GossipEngine } from "./GossipEngine.ts"
+import type { Link } from "./GossipLink.ts"
+import * as Mailbox from "./Mailbox.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export class Tellings {
+  readonly #node: Pick<GossipEngine, "joined" | "journal" | "served" | "subscribers">
+  readonly #touched: Set<{ wake(): void }>
+  #last: { entry?: Entry; bare?: Uint8Array; versioned?: Uint8Array } = {}
+
+  /** Mailboxes that got something are put into `touched`. */
+  constructor(
+    node: Pick<GossipEngine, "joined" | "journal" | "served" | "subscribers">,
+    touched: Set<{ wake(): void }>
+  ) {
+    this.#node = node
+    this.#touched = touched
+  }
+
+  /** All but its origin. Those who know no versions, and subscribers, only where the value is another one. */
+  tellAll(entry: Entry, origin: Link | undefined, outcome: Extract<Outcome, "Accepted" | "Renewed">): void {
+    for (const { clients } of this.#node.served.values()) {
+      for (const client of clients.values()) {
+        if (client !== origin && (outcome === "Accepted" || client.versions)) this.tell(client, entry)
+      }
+    }
+    for (const joined of this.#node.joined.values()) if (joined !== origin) this.tell(joined, entry)
+    if (outcome === "Renewed") return
+    const delivery = { _tag: "Deliver", tuple: entry.tuple } as const
+    for (const subscriber of this.#node.subscribers) this.#put(subscriber, delivery, entry)
+  }
+
+  /** One peer, if it is to be told. */
+  tell(link: Link, entry: Entry): void {
+    if ("served" in link) {
+      if (!Security.allows(link.served.rules.read, entry.tuple.keyOctets)) return
+      if (tells(Session.step(link.session, accepted).actions)) {
+        this.#put(link.mailbox, this.#frame(entry, link.versions), entry)
+      }
+      // The times play no part in it.
+    } else if (tells(Remote.step(link.remote, accepted, noTiming).actions)) {
+      this.#put(link.mailbox, this.#frame(entry, true), entry)
+    }
+  }
+
+  /** Encoded once for all who are told. */
+  #frame(entry: Entry, versions: boolean): Uint8Array {
+    if (this.#last.entry !== entry) this.#last = { entry }
+    return (this.#last[versions ? "versioned" : "bare"] ??= Mailbox.frameOf(entry, versions))
+  }
+
+  /** A reader that is behind is not woken: it takes all the while. */
+  #put<A>(mailbox: Mailbox.Mailbox<A>, item: A, { sequence, tuple }: Entry): void {
+    const { outbox } = mailbox
+    const before = outbox.isBehind
+    if (outbox.put(sequence, item, tuple.keyOctets)) this.#touched.add(mailbox)
+    else if (!before) this.#node.journal.counters.fellBehind += 1
+  }
+}
+
+const accepted = { _tag: "Accepted" } as const
+const noTiming: Remote.Timing = { pingInterval: 0, timeout: 0, silence: 0 }
+
+const tells = (actions: ReadonlyArray<Session.Action | Remote.Action>): boolean => actions[0]?._tag === "Tell"

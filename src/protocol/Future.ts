@@ -1,0 +1,51 @@
+/**
+ * Tuples whose versions are further ahead of our clock than clocks may differ. To take one would carry our own versions
+ * along, and to drop it would lose it: it is held until our clock is there. Of each key the newest.
+ *
+ * @since 0.1.0
+ */
+import type { Octets } from "./Octets.ts"
+import type { Tuple } from "./Tuple.ts"
+import * as Version from "./Version.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Held {
+  readonly tuple: Tuple
+  readonly version: Version.Version
+}
+
+/**
+ * How many are held. One more is not: who said it says it again when it connects again.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const mostHeld = 10_000
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export class Future {
+  readonly #held = new Map<Octets, Held>()
+
+  get isEmpty(): boolean {
+    return this.#held.size === 0
+  }
+
+  hold(one: Held): void {
+    const before = this.#held.get(one.tuple.keyOctets)
+    if (before === undefined ? this.#held.size >= mostHeld : Version.compare(one.version, before.version) <= 0) return
+    this.#held.set(one.tuple.keyOctets, one)
+  }
+
+  /** Those up to this time, which are held no longer. */
+  take(until: number): ReadonlyArray<Held> {
+    const due = Array.from(this.#held.values()).filter(({ version }) => version.time <= until)
+    for (const { tuple } of due) this.#held.delete(tuple.keyOctets)
+    return due
+  }
+}

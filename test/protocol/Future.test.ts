@@ -1,0 +1,33 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Future, mostHeld } from "../../src/protocol/Future.ts"
+import { Tuple } from "../../src/protocol/Tuple.ts"
+import { nobody } from "../../src/protocol/Version.ts"
+
+const held = (key: string, time: number, value = String(time)) => ({
+  tuple: new Tuple(key, value),
+  version: { time, counter: 0, origin: nobody }
+})
+const values = (future: Future, until: number) => future.take(until).map(({ tuple }) => `${tuple.key}=${tuple.value}`)
+
+describe("Future", () => {
+  it("gives what is due, once, and of each key the newest", () => {
+    const future = new Future()
+    for (const one of [held("a", 5), held("b", 9), held("a", 7), held("a", 6), held("a", 7, "other")]) future.hold(one)
+    assert.deepStrictEqual(values(future, 6), [])
+    assert.deepStrictEqual(values(future, 7), ["a=7"])
+    assert.deepStrictEqual(values(future, 8), [])
+    assert.isFalse(future.isEmpty)
+    assert.deepStrictEqual(values(future, 9), ["b=9"])
+    assert.isTrue(future.isEmpty)
+  })
+
+  it("holds so many and no more; those held can still be replaced", () => {
+    const future = new Future()
+    for (let n = 0; n <= mostHeld; n++) future.hold(held(`k${n}`, 5))
+    future.hold(held("k0", 6))
+    const given = values(future, 10)
+    assert.lengthOf(given, mostHeld)
+    assert.strictEqual(given[0], "k0=6")
+    assert.notInclude(given, `k${mostHeld}=5`)
+  })
+})
