@@ -53,6 +53,9 @@ export class Tellings {
       // The times play no part in it.
     } else if (tells(Remote.step(link.remote, accepted, noTiming).actions)) {
       this.#put(link.mailbox, this.#frame(entry, true), entry)
+    } else if (link.remote._tag === "Joining") {
+      // What comes behind its dump are the keys that it lacks; an older value is as good as none.
+      link.remote.dumped.delete(entry.tuple.keyOctets)
     }
   }
 

@@ -6,6 +6,9 @@ import { Effect, Exit, Scope } from "effect"
 import type * as Gossip from "../../src/Gossip.ts"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import * as Message from "../../src/protocol/Message.ts"
+import { Tuple } from "../../src/protocol/Tuple.ts"
+import { nobody } from "../../src/protocol/Version.ts"
 import { Wire } from "../interop/RawPeer.ts"
 import { at, knows, pass, rawClient, rawServer, settle, start } from "./support.ts"
 
@@ -376,6 +379,33 @@ describe("as a client", () => {
       }
       assert.strictEqual(count(raw.heard, "HELLO"), 1)
     })
+  )
+
+  it.effect.each([true, false])(
+    "a server that says an older value is told the newer one; while it is asked out of doubt (%s), behind its dump",
+    (doubt) =>
+      Effect.gen(function* () {
+        const { network, raw } = yield* client({ publish: { key: "new" } })
+        const heard: Array<string> = []
+        const answer = Effect.suspend(() => {
+          const lines = raw.take()
+          heard.push(...lines)
+          return raw.say(...lines.filter((line) => line === "PING").map(() => PONG))
+        })
+        const live = (ms: number) =>
+          Effect.gen(function* () {
+            for (let n = 0; n < ms; n += 50) yield* Effect.andThen(answer, pass(network, 50))
+          })
+        yield* live(2000)
+        // Longer than the timeout: it may have been forgotten.
+        if (doubt) yield* pass(network, 3000)
+        while (doubt && count(heard, "HELLO") < 2) yield* Effect.andThen(answer, pass(network, 50))
+        heard.length = 0
+        const old = { time: 0, counter: 0, origin: nobody }
+        yield* raw.say(Message.encode(Message.publish(new Tuple("key", "old"), old)))
+        yield* live(2000)
+        assert.deepStrictEqual([...new Set(heard.filter((line) => line.startsWith("PUBLISH")))], ["PUBLISH key=new"])
+      })
   )
 
   it.effect("takes tuples, and passes them on to everybody but their server", () =>
