@@ -74,8 +74,8 @@ export class Acceptance {
         return undefined
       case "Stale":
         journal.counters.stale += 1
-        // It may have missed ours, and would never ask.
-        if (version !== undefined && origin !== undefined) this.#tellings.tell(origin, entry)
+        // A server that lost ours would never ask. A client has all from the dump, and would buy long values with short ones.
+        if (version !== undefined && origin !== undefined && !("served" in origin)) this.#tellings.tell(origin, entry)
         return undefined
       case "Renewed":
         journal.counters.renewed += 1

@@ -332,6 +332,17 @@ describe("server/timeout", () => {
       assert.isAtLeast((yield* client.gossip.status).counters.invalidReceived, 1)
     })
   )
+
+  it.effect("a client that says older values again and again is not told the newer one each time", () =>
+    Effect.gen(function* () {
+      const { ask, connect, gossip } = yield* server({ publish: { key: "new" } })
+      const client = yield* connect
+      yield* ask(client, HELLO)
+      const old = Message.encode(Message.publish(new Tuple("key", "old"), { time: 0, counter: 0, origin: nobody }))
+      assert.deepStrictEqual(yield* ask(client, old, old, old, PING), ["PONG"])
+      assert.strictEqual((yield* gossip.status).counters.stale, 3)
+    })
+  )
 })
 
 describe("as a client", () => {
