@@ -116,7 +116,7 @@ const originAt = (frame: Uint8Array, start: number): Octets.Octets => {
   for (let at = 0; at < originLength; at++) {
     if (frame[start + at] === last.octets[at]) continue
     last = {
-      octets: frame.slice(start, start + originLength),
+      octets: Uint8Array.from(frame.subarray(start, start + originLength)), // slice of a Buffer is no copy
       origin: Octets.slice(frame, start, start + originLength)
     }
     break

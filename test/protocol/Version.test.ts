@@ -81,6 +81,14 @@ describe("the octets", () => {
     assert.deepInclude(broken, { trailer: { _tag: "Broken", reason: "Checksum" } })
   })
 
+  it("keep no hold on the frame that they were read from", () => {
+    const frame = (by: string) => Buffer.from(Message.encode(Message.publish(new Tuple("k", "v"), version(1, 2, by))))
+    const [first, second] = [frame("first"), frame("second")]
+    Message.decode([first])
+    second.copy(first)
+    assert.deepInclude(Message.decode([second]), { version: version(1, 2, "second") })
+  })
+
   it("are these", () => {
     const frame = Message.encode(Message.publish(new Tuple("k", "v"), version(1_750_000_000_123, 258, "origin")))
     assert.strictEqual(
