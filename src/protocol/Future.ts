@@ -18,12 +18,17 @@ export interface Held {
 }
 
 /**
- * How many are held. One more is not: who said it says it again when it connects again.
+ * How many are held, and how many octets their keys and values have. What is more is not: who said it says it again when
+ * it connects again.
  *
  * @since 0.1.0
  * @category limits
  */
 export const mostHeld = 10_000
+export const mostOctets: number = 2 ** 24
+
+const octetsOf = (held: Held | undefined): number =>
+  held === undefined ? 0 : held.tuple.keyOctets.length + held.tuple.valueOctets.length
 
 /**
  * @since 0.1.0
@@ -31,6 +36,7 @@ export const mostHeld = 10_000
  */
 export class Future {
   readonly #held = new Map<Octets, Held>()
+  #octets = 0
 
   get isEmpty(): boolean {
     return this.#held.size === 0
@@ -39,13 +45,19 @@ export class Future {
   hold(one: Held): void {
     const before = this.#held.get(one.tuple.keyOctets)
     if (before === undefined ? this.#held.size >= mostHeld : Version.compare(one.version, before.version) <= 0) return
+    const octets = this.#octets + octetsOf(one) - octetsOf(before)
+    if (octets > mostOctets) return
+    this.#octets = octets
     this.#held.set(one.tuple.keyOctets, one)
   }
 
   /** Those up to this time, which are held no longer. */
   take(until: number): ReadonlyArray<Held> {
     const due = Array.from(this.#held.values()).filter(({ version }) => version.time <= until)
-    for (const { tuple } of due) this.#held.delete(tuple.keyOctets)
+    for (const one of due) {
+      this.#held.delete(one.tuple.keyOctets)
+      this.#octets -= octetsOf(one)
+    }
     return due
   }
 }

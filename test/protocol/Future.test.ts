@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Future, mostHeld } from "../../src/protocol/Future.ts"
+import { Future, mostHeld, mostOctets } from "../../src/protocol/Future.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import { nobody } from "../../src/protocol/Version.ts"
 
@@ -29,5 +29,20 @@ describe("Future", () => {
     assert.lengthOf(given, mostHeld)
     assert.strictEqual(given[0], "k0=6")
     assert.notInclude(given, `k${mostHeld}=5`)
+  })
+
+  it("holds so many octets and no more, and has room again when they are taken", () => {
+    const future = new Future()
+    const long = (key: string, time: number) => held(key, time, "x".repeat(mostOctets / 2 - 1))
+    for (const one of [long("a", 5), long("b", 6), held("c", 6), long("a", 7)]) future.hold(one)
+    assert.deepStrictEqual(
+      future.take(6).map(({ tuple }) => tuple.key),
+      ["b"]
+    )
+    future.hold(held("c", 8))
+    assert.deepStrictEqual(
+      future.take(9).map(({ tuple }) => tuple.key),
+      ["a", "c"]
+    )
   })
 })
