@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import { Future } from "../protocol/Future.ts"
-import type { Tuple } from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import type { GossipEngine } from "./GossipEngine.ts"
@@ -44,12 +43,9 @@ export class Acceptance {
     this.#timeOfDay = timeOfDay
   }
 
-  /** Merges a tuple, and tells everybody but its origin if it is new. Gives the limit that does not let it. */
-  accept(
-    tuple: Tuple,
-    origin: Link | undefined,
-    { known, version }: Pick<TupleMap.Arrival, "known" | "version"> = {}
-  ): Refusal | undefined {
+  /** Merges a change, and tells everybody but its origin if it is new. Gives the limit that does not let it. */
+  accept(change: TupleMap.Change, origin: Link | undefined, known?: TupleMap.Known): Refusal | undefined {
+    const { tuple, version } = change
     const { journal, settings } = this.#node
     const key = tuple.keyOctets
     const old = this.#store.get(key)?.tuple
@@ -61,11 +57,11 @@ export class Acceptance {
     }
     const now = this.#timeOfDay()
     if (version !== undefined && version.time > now + settings.maxDrift) {
-      this.#future.hold({ tuple, version })
+      this.#future.hold({ ...change, version })
       journal.hold(version.time - now, origin)
       return undefined
     }
-    const outcome = this.#store.merge(tuple, { known, version, link: origin?.link ?? TupleMap.elsewhere, now })
+    const outcome = this.#store.merge(change, { known, link: origin?.link ?? TupleMap.elsewhere, now })
     const entry = this.#store.get(key)
     if (entry === undefined) return undefined
     switch (outcome) {
@@ -93,7 +89,7 @@ export class Acceptance {
     if (this.#future.isEmpty || now - this.#lookedAt < look) return
     this.#lookedAt = now
     const until = this.#timeOfDay() + this.#node.settings.maxDrift
-    for (const { tuple, version } of this.#future.take(until)) this.accept(tuple, undefined, { version })
+    for (const held of this.#future.take(until)) this.accept(held, undefined)
   }
 
   /** When to look again, on the clock of {@link tick}. */

@@ -148,7 +148,7 @@ export class GossipEngine {
 
   /** Gives the limit that does not let it. */
   publish(tuple: Tuple): Refusal | undefined {
-    return this.#acceptance.accept(tuple, undefined)
+    return this.#acceptance.accept({ tuple }, undefined)
   }
 
   subscribe(): Subscriber {
@@ -231,7 +231,7 @@ export class GossipEngine {
       switch (action._tag) {
         case "Accept": {
           const { tuple, version } = action
-          const refusal = this.#mayPublish(client, tuple) ? this.#acceptance.accept(tuple, client, { version }) : "rule"
+          const refusal = this.#mayPublish(client, tuple) ? this.#acceptance.accept({ tuple, version }, client) : "rule"
           if (refusal !== undefined) this.#clients.refuse(client, refusal)
           break
         }
@@ -266,10 +266,8 @@ export class GossipEngine {
       switch (action._tag) {
         case "Accept": {
           const { synced, tuple, version } = action
-          this.#acceptance.accept(tuple, joined, {
-            version,
-            known: synced === undefined ? undefined : { link: joined.link, synced }
-          })
+          const known = synced === undefined ? undefined : { link: joined.link, synced }
+          this.#acceptance.accept({ tuple, version }, joined, known)
           break
         }
         case "Send":

@@ -29,7 +29,7 @@ export const layer: Layer.Layer<TupleStore> = Layer.fresh(
     Effect.map(origin, (origin) => {
       const map = TupleMap.make(origin)
       return TupleStore.of({
-        merge: (tuple, arrival) => TupleMap.merge(map, tuple, arrival),
+        merge: (change, arrival) => TupleMap.merge(map, change, arrival),
         commit: Effect.void,
         get: (key) => map.entries.get(key),
         read: (range) => TupleMap.read(map, range),

@@ -5,15 +5,14 @@
  * @since 0.1.0
  */
 import type { Octets } from "./Octets.ts"
-import type { Tuple } from "./Tuple.ts"
+import type { Change } from "./TupleMap.ts"
 import * as Version from "./Version.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface Held {
-  readonly tuple: Tuple
+export interface Held extends Change {
   readonly version: Version.Version
 }
 

@@ -16,8 +16,23 @@ import type { Tuple } from "./Tuple.ts"
 import * as Version from "./Version.ts"
 
 /**
- * A tuple held and its version, the sequence number of the change that brought it, and the link it came by: the number
- * of a remote or of a client, or {@link elsewhere}.
+ * What is said of a key: that it has this value, for so many milliseconds from the time of its version on if it has a
+ * `lifetime` other than 0, or that it is `deleted`; then the value of the tuple is empty. One that comes from version 1
+ * of the protocol, or is said here for the first time, has no version yet.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Change {
+  readonly tuple: Tuple
+  readonly version?: Version.Version | undefined
+  readonly lifetime?: number | undefined
+  readonly deleted?: boolean | undefined
+}
+
+/**
+ * What is held of a key, the sequence number of the change that brought it, and the link it came by: the number of a
+ * remote or of a client, or {@link elsewhere}.
  *
  * @since 0.1.0
  * @category models
@@ -25,6 +40,10 @@ import * as Version from "./Version.ts"
 export interface Entry {
   readonly tuple: Tuple
   readonly version: Version.Version
+  /** Milliseconds from the time of the version on; 0 where it does not end. */
+  readonly lifetime: number
+  /** A tombstone. */
+  readonly deleted: boolean
   readonly sequence: number
   readonly link: number
 }
@@ -66,8 +85,8 @@ export interface TupleMap {
 }
 
 /**
- * How a tuple came: by which link, with which version if it had one, and at which time of day, in milliseconds. Where
- * `known` is given, its sender has not heard our news yet.
+ * How a change came: by which link and at which time of day, in milliseconds. Where `known` is given, its sender has not
+ * heard our news yet.
  *
  * @since 0.1.0
  * @category models
@@ -75,7 +94,6 @@ export interface TupleMap {
 export interface Arrival {
   readonly link: number
   readonly now: number
-  readonly version?: Version.Version | undefined
   readonly known?: Known | undefined
 }
 
@@ -115,7 +133,8 @@ export const make = (origin: Octets = Version.nobody): TupleMap => ({
  * @since 0.1.0
  * @category merging
  */
-export const merge = (map: TupleMap, tuple: Tuple, { known, link, now, version }: Arrival): Outcome => {
+export const merge = (map: TupleMap, change: Change, { known, link, now }: Arrival): Outcome => {
+  const { deleted = false, lifetime = 0, tuple, version } = change
   const held = map.entries.get(tuple.keyOctets)
   const same = held?.tuple.valueOctets === tuple.valueOctets
   if (held !== undefined) {
@@ -132,7 +151,7 @@ export const merge = (map: TupleMap, tuple: Tuple, { known, link, now, version }
   const taken = version ?? Version.next(map.last, now, map.origin)
   if (map.last === undefined || Version.compare(taken, map.last) > 0) map.last = taken
   map.sequence += 1
-  map.entries.set(tuple.keyOctets, { tuple, version: taken, sequence: map.sequence, link })
+  map.entries.set(tuple.keyOctets, { tuple, version: taken, lifetime, deleted, sequence: map.sequence, link })
   map.recent[map.sequence % mostRecent] = tuple.keyOctets
   return same ? "Renewed" : "Accepted"
 }

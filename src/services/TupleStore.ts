@@ -7,8 +7,7 @@
 import type * as Effect from "effect/Effect"
 import * as Context from "effect/Context"
 import type { Octets } from "../protocol/Octets.ts"
-import type { Tuple } from "../protocol/Tuple.ts"
-import type { Arrival, Entry, Outcome, Range } from "../protocol/TupleMap.ts"
+import type { Arrival, Change, Entry, Outcome, Range } from "../protocol/TupleMap.ts"
 
 /**
  * @since 0.1.0
@@ -18,7 +17,7 @@ export class TupleStore extends Context.Service<
   TupleStore,
   {
     /** `TupleMap.merge`. Only the node's inbox fiber may call it. */
-    readonly merge: (tuple: Tuple, arrival: Arrival) => Outcome
+    readonly merge: (change: Change, arrival: Arrival) => Outcome
     /**
      * Makes what was merged as durable as this store promises. Called once for a batch of merges, before anybody is
      * told of them.

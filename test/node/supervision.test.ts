@@ -289,9 +289,9 @@ describe("a fault of our own", () => {
     Effect.map(TupleStore, (store) =>
       TupleStore.of({
         ...store,
-        merge: (tuple, basis) => {
-          if (tuple.key === "bomb") throw new Error("the bomb")
-          return store.merge(tuple, basis)
+        merge: (change, basis) => {
+          if (change.tuple.key === "bomb") throw new Error("the bomb")
+          return store.merge(change, basis)
         }
       })
     )

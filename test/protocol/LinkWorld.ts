@@ -183,7 +183,7 @@ export class LinkWorld {
   }
 
   #accept(tuple: Tuple, by: number, known?: TupleMap.Known): void {
-    if (TupleMap.merge(this.map, tuple, { link: by, known, now: this.now }) !== "Accepted" || by === link) return
+    if (TupleMap.merge(this.map, { tuple }, { link: by, known, now: this.now }) !== "Accepted" || by === link) return
     if (Remote.step(this.remote, { _tag: "Accepted" }, this.#timing).actions[0]?._tag === "Tell") {
       this.outbox.put(this.map.sequence, Message.publish(tuple), tuple.keyOctets)
     }

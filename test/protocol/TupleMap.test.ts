@@ -10,7 +10,7 @@ const pairs = (entries: Iterable<TupleMap.Entry>) =>
 
 /** A tuple of version 1 of the protocol, by a link. */
 const merge = (map: TupleMap.TupleMap, tuple: Tuple, link = TupleMap.elsewhere, known?: TupleMap.Known) =>
-  TupleMap.merge(map, tuple, { link, known, now: 0 })
+  TupleMap.merge(map, { tuple }, { link, known, now: 0 })
 
 /** Of "a=1 b=2@1", merged one after the other; `@1` came by link 1. */
 const of = (text: string): TupleMap.TupleMap => {

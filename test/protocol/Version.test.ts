@@ -115,7 +115,7 @@ describe("merge by versions", () => {
   const mapOf = (...saids: ReadonlyArray<Said>) => {
     const map = TupleMap.make(origin("me"))
     for (const [key, value, version] of saids.flat()) {
-      TupleMap.merge(map, new Tuple(key, value), { link: 1, now: 0, version })
+      TupleMap.merge(map, { tuple: new Tuple(key, value), version }, { link: 1, now: 0 })
     }
     return map
   }
@@ -140,7 +140,7 @@ describe("merge by versions", () => {
     const map = mapOf(a)
     const { sequence } = map
     const outcomes = a.map(([key, value, version]) =>
-      TupleMap.merge(map, new Tuple(key, value), { link: 2, now: 0, version })
+      TupleMap.merge(map, { tuple: new Tuple(key, value), version }, { link: 2, now: 0 })
     )
     assert.isTrue(outcomes.every((outcome) => outcome === "Duplicate" || outcome === "Stale"))
     assert.strictEqual(map.sequence, sequence)
@@ -149,7 +149,10 @@ describe("merge by versions", () => {
   it.prop("what is set here is newer than all that was heard", [many], ([a]) => {
     const map = mapOf(a.filter(([, , { time }]) => time < 2 ** 48 - 1))
     const before = Array.from(map.entries.values(), ({ version }) => version)
-    assert.strictEqual(TupleMap.merge(map, new Tuple("k", "mine"), { link: TupleMap.elsewhere, now: 0 }), "Accepted")
+    assert.strictEqual(
+      TupleMap.merge(map, { tuple: new Tuple("k", "mine") }, { link: TupleMap.elsewhere, now: 0 }),
+      "Accepted"
+    )
     const mine = map.entries.get("k")
     assert.strictEqual(mine?.tuple.value, "mine")
     for (const one of before) assert.isAbove(Version.compare(mine?.version ?? version(0), one), 0)
@@ -166,6 +169,6 @@ describe("merge by versions", () => {
     ["nil", version(5), "Duplicate"]
   ])("old of 5, then %s of %o: %s", (value, version, outcome) => {
     const map = mapOf([["k", "old", { ...version, time: 5 }]])
-    assert.strictEqual(TupleMap.merge(map, new Tuple("k", value), { link: 1, now: 0, version }), outcome)
+    assert.strictEqual(TupleMap.merge(map, { tuple: new Tuple("k", value), version }, { link: 1, now: 0 }), outcome)
   })
 })
