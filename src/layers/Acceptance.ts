@@ -7,6 +7,7 @@
 import { Future } from "../protocol/Future.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
+import type { Exchange } from "./Exchange.ts"
 import type { GossipEngine } from "./GossipEngine.ts"
 import type { Link } from "./GossipLink.ts"
 import { nameOf } from "./GossipLink.ts"
@@ -24,6 +25,7 @@ export class Acceptance {
   readonly #node: Pick<GossipEngine, "journal" | "settings">
   readonly #store: TupleStore["Service"]
   readonly #quota: Quota
+  readonly #exchange: Pick<Exchange, "note">
   readonly #tellings: Tellings
   readonly #timeOfDay: () => number
   readonly #future = new Future()
@@ -33,12 +35,14 @@ export class Acceptance {
     node: Pick<GossipEngine, "journal" | "settings">,
     store: TupleStore["Service"],
     quota: Quota,
+    exchange: Pick<Exchange, "note">,
     tellings: Tellings,
     timeOfDay: () => number
   ) {
     this.#node = node
     this.#store = store
     this.#quota = quota
+    this.#exchange = exchange
     this.#tellings = tellings
     this.#timeOfDay = timeOfDay
   }
@@ -57,8 +61,7 @@ export class Acceptance {
     }
     const now = this.#timeOfDay()
     if (version !== undefined && version.time > now + settings.maxDrift) {
-      this.#future.hold({ ...change, version })
-      journal.hold(version.time - now, origin)
+      if (this.#future.hold({ ...change, version })) journal.hold(version.time - now, origin)
       return undefined
     }
     const outcome = this.#store.merge(change, { known, link: origin?.link ?? TupleMap.elsewhere, now })
@@ -80,6 +83,7 @@ export class Acceptance {
         journal.counters.accepted += 1
         this.#quota.took(tuple, old)
     }
+    this.#exchange.note(entry)
     this.#tellings.tellAll(entry, origin, outcome)
     return undefined
   }

@@ -6,16 +6,21 @@
  */
 import type { Reason } from "../protocol/Refusals.ts"
 import * as Allowance from "../protocol/Allowance.ts"
+import * as Message from "../protocol/Message.ts"
 import * as Session from "../protocol/Session.ts"
 import type { Settings } from "../protocol/Settings.ts"
 import type { Peer } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import type { Client, Served } from "./GossipLink.ts"
+import * as Exchange from "./Exchange.ts"
 import type { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
 
 /** In milliseconds: dumps begin at multiples of it, so that many clients with one each do not cost a tick each. */
 const grain = 10
+
+/** A dump of less counts for less. */
+const wholeDump = { tuples: 1000, octets: 2 ** 20 }
 
 /**
  * @since 0.1.0
@@ -72,14 +77,17 @@ export class Clients {
       refusals: undefined,
       dumps: Allowance.whole,
       dumpPart: 1,
-      versions: false,
+      ours: false,
+      progress: Exchange.begin(),
       session: Session.start,
       mailbox: Mailbox.ofFrames(this.#store, {
         link,
         limits: Mailbox.limits(settings),
         load: this.#load,
         rule: served.rules.read,
-        versions: () => client.versions
+        carrier: Message.pong,
+        ours: () => client.ours,
+        versions: false
       })
     }
     served.clients.set(peer, client)
@@ -120,19 +128,22 @@ export class Clients {
 
   /**
    * A client said HELLO. The dump is much more than that, so it may have so many a second: one more waits, with all that
-   * comes behind it, and takes the place of one that waits already. `part` is less than 1 for a small one.
+   * comes behind it, and takes the place of one that waits already. `octets` are those of all that is held.
    */
-  owe(
-    client: Client,
-    dump: Parameters<Client["mailbox"]["outbox"]["owe"]>[0],
-    part: number,
-    now: number,
-    perSecond: number
-  ): void {
-    const { outbox } = client.mailbox
+  owe(client: Client, octets: number, now: number, perSecond: number): void {
+    const { link, mailbox, ours, peer, served } = client
+    const [upTo, keys, done] = [this.#store.sequence(), this.#store.size(), served.dumping?.(peer)]
+    const { outbox } = mailbox
     const begun = !outbox.owes
-    outbox.owe(dump)
-    client.dumpPart = part
+    outbox.owe((changed) =>
+      Mailbox.itemsOf(
+        this.#store.read({ upTo, whole: { keys, link, changed } }),
+        { ours, versions: false },
+        served.rules.read,
+        done
+      )
+    )
+    client.dumpPart = this.#partOf(keys, octets)
     if (!begun) {
       this.#journal.counters.dumpsMerged += 1
     } else if (!this.#permit(client, now, perSecond)) {
@@ -151,6 +162,19 @@ export class Clients {
     let due = Number.POSITIVE_INFINITY
     for (const { dumps } of this.#owed) due = Math.min(due, Allowance.from(dumps, perSecond))
     return Math.ceil(due / grain) * grain
+  }
+
+  /** Whether this client may be given so many entries now, which it did not ask for by HELLO. */
+  mayGive(client: Client, entries: number, octets: number, now: number, perSecond: number): boolean {
+    if (now < Allowance.from(client.dumps, perSecond)) return false
+    client.dumps = Allowance.take(client.dumps, now, perSecond, this.#partOf(entries, octets))
+    return true
+  }
+
+  /** For how much of a dump so many of the entries count. */
+  #partOf(entries: number, octets: number): number {
+    const part = (entries / Math.max(1, this.#store.size())) * octets
+    return Math.min(1, Math.max(entries / wholeDump.tuples, part / wholeDump.octets))
   }
 
   #permit(client: Client, now: number, perSecond: number): boolean {

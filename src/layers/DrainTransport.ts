@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Message from "../protocol/Message.ts"
 import type { Transport } from "../services/Transport.ts"
 
 /**
@@ -28,9 +29,9 @@ interface Link {
   awaited: number
 }
 
-/** Messages by the octet that tells them apart: to decode a frame is to copy it. */
-const idAt = 2
-const ids = { publish: 2, ping: 3, pong: 4 }
+/** By the octet that tells them apart: to decode a frame is to copy it. */
+const is = (frame: Uint8Array | undefined, id: "ping" | "pong" | "publish"): boolean =>
+  frame?.[Message.idAt] === Message.ids[id]
 
 /**
  * @since 0.1.0
@@ -69,14 +70,16 @@ export const make = ({ bind, connect }: Transport["Service"]): DrainTransport =>
           send: (messages) =>
             Effect.suspend(() => {
               for (const frame of messages) {
-                if (frame[idAt] === ids.ping) link.pings += 1
-                else if (frame[idAt] === ids.publish) link.awaited = link.pings + 1
+                if (is(frame, "publish") || Message.cargoOf(frame) !== undefined) link.awaited = link.pings + 1
+                else if (is(frame, "ping")) link.pings += 1
               }
               return counted(connection.send(messages))
             }),
           receive: Effect.tap(connection.receive, (batch) =>
             Effect.sync(() => {
-              for (const [frame] of batch) if (frame?.[idAt] === ids.pong) link.pongs += 1
+              for (const [frame] of batch) {
+                if (frame !== undefined && is(frame, "pong") && Message.cargoOf(frame) === undefined) link.pongs += 1
+              }
             })
           )
         }

@@ -7,7 +7,6 @@
  */
 import type { Reply } from "../protocol/Command.ts"
 import * as Message from "../protocol/Message.ts"
-import type { Octets } from "../protocol/Octets.ts"
 import * as Refusals from "../protocol/Refusals.ts"
 import * as Remote from "../protocol/Remote.ts"
 import * as Security from "../protocol/Security.ts"
@@ -20,7 +19,9 @@ import type { Frames, Peer, PeerEvent } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import { Acceptance } from "./Acceptance.ts"
 import { Clients } from "./Clients.ts"
-import { type Client, type Joined, type Link, nameOf, type Served, type Subscriber, timingOf } from "./GossipLink.ts"
+import * as Exchange from "./Exchange.ts"
+import type { Client, Joined, Link, Served, Subscriber } from "./GossipLink.ts"
+import { isCompared, isOurs, nameOf, timingOf } from "./GossipLink.ts"
 import { Intake } from "./Intake.ts"
 import { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
@@ -50,10 +51,13 @@ export class GossipEngine {
   readonly #touched = new Set<{ wake(): void }>()
   readonly #acceptance: Acceptance
   readonly #clients: Clients
+  readonly #exchange: Exchange.Exchange
   readonly #quota: Quota
   readonly #report: StatusReport
   readonly #load = new Mailbox.Load()
   #links = TupleMap.elsewhere
+  /** Of the last input. */
+  #now = 0
 
   /** `timeOfDay` is in milliseconds. */
   constructor(store: TupleStore["Service"], settings: Settings.Settings, timeOfDay: () => number) {
@@ -62,7 +66,19 @@ export class GossipEngine {
     this.journal.verbose = settings.verbose
     this.#clients = new Clients(store, this.journal, this.#load, () => ++this.#links)
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
-    this.#acceptance = new Acceptance(this, store, this.#quota, new Tellings(this, this.#touched), timeOfDay)
+    this.#exchange = new Exchange.Exchange(store, {
+      accept: (link, change) => {
+        if ("served" in link) this.#accept(link, change)
+        else this.#acceptance.accept(change, link)
+      },
+      mayGive: (link, entries) =>
+        !("served" in link) ||
+        this.#clients.mayGive(link, entries, this.#quota.octets, this.#now, this.settings.dumpsPerSecond),
+      pour: (link, entries) => this.#pour(link, entries),
+      send: (link, section) => this.#push(link, Mailbox.carry("served" in link ? Message.pong : Message.ping, section))
+    })
+    const tellings = new Tellings(this, this.#touched)
+    this.#acceptance = new Acceptance(this, store, this.#quota, this.#exchange, tellings, timeOfDay)
     this.#report = new StatusReport(this, store, this.#clients, this.#quota)
   }
 
@@ -84,6 +100,7 @@ export class GossipEngine {
       if (client === undefined) continue
       const inTime = this.#clients.isInTime(client, now, this.settings.messagesPerSecond)
       const message = inTime ? this.#decode(client, event.frames) : tooMany
+      this.#now = now
       this.#guard(client, () => this.#stepSession(client, { _tag: "Received", message, now }))
     }
   }
@@ -131,13 +148,16 @@ export class GossipEngine {
       endpoint,
       link,
       remote: Remote.start,
+      progress: Exchange.begin(),
       error: undefined,
       giveUp: () => {},
       mailbox: Mailbox.ofFrames(this.#store, {
         link,
         limits: Mailbox.limits(this.settings),
         load: this.#load,
-        versions: () => true
+        carrier: Message.ping,
+        ours: () => isOurs(joined),
+        versions: true
       })
     }
     this.joined.set(endpoint, joined)
@@ -231,8 +251,7 @@ export class GossipEngine {
       switch (action._tag) {
         case "Accept": {
           const { tuple, version } = action
-          const refusal = this.#mayPublish(client, tuple) ? this.#acceptance.accept({ tuple, version }, client) : "rule"
-          if (refusal !== undefined) this.#clients.refuse(client, refusal)
+          this.#accept(client, { tuple, version })
           break
         }
         case "Send":
@@ -246,8 +265,14 @@ export class GossipEngine {
           this.#send(client, { ...Message.pong, trailer: Refusals.encode(client.refusals ?? {}) })
           break
         case "Dump":
-          client.versions = action.versions
-          if (input._tag === "Received") this.#owe(client, input.now)
+          client.ours = action.ours
+          // Who has nothing is told all of it in the order in which it came here.
+          if (action.digest !== undefined && action.digest.count > 0 && isCompared(client)) {
+            this.#exchange.meet(client, action.digest)
+          } else if (input._tag === "Received") this.#owe(client, input.now)
+          break
+        case "Take":
+          if (client.ours) this.#exchange.take(client, action.cargo)
           break
         case "Tell":
           break // by #accept
@@ -274,15 +299,26 @@ export class GossipEngine {
           this.#send(joined, action.message)
           break
         case "ReplayNews":
-          this.#pour(joined, { upTo: action.upTo, unknownTo: { link: joined.link, synced: action.synced } })
+          this.#pour(
+            joined,
+            this.#store.read({ upTo: action.upTo, unknownTo: { link: joined.link, synced: action.synced } })
+          )
           break
         case "ReplayLost": {
           const { dumped, synced, upTo } = action
-          this.#pour(joined, { upTo, knownTo: { link: joined.link, synced }, except: dumped })
+          const known = { link: joined.link, synced }
+          this.#pour(joined, this.#store.read({ upTo, knownTo: known, except: dumped }))
           break
         }
         case "Forget":
           joined.mailbox.outbox.forget()
+          joined.progress = Exchange.begin()
+          break
+        case "Compare":
+          this.#exchange.compare(joined, action.digest)
+          break
+        case "Take":
+          this.#exchange.take(joined, action.cargo)
           break
         case "Close":
           joined.giveUp(action.silent)
@@ -293,6 +329,11 @@ export class GossipEngine {
     }
   }
 
+  #accept(client: Client, change: TupleMap.Change): void {
+    const refusal = this.#mayPublish(client, change.tuple) ? this.#acceptance.accept(change, client) : "rule"
+    if (refusal !== undefined) this.#clients.refuse(client, refusal)
+  }
+
   #mayPublish(client: Client, tuple: Tuple): boolean {
     if (Security.allows(client.served.rules.publish, tuple.keyOctets)) return true
     this.journal.refuse("rule", () => `${client.name} may not set the key of a tuple`, client)
@@ -300,7 +341,7 @@ export class GossipEngine {
   }
 
   #send(link: Link, message: Message.Message): void {
-    this.#push(link, Message.encode(message))
+    this.#push(link, Message.encode(this.#exchange.dress(link, message)))
   }
 
   #push(link: Link, frame: Uint8Array): void {
@@ -309,22 +350,12 @@ export class GossipEngine {
   }
 
   #owe(client: Client, now: number): void {
-    const { link, peer, served } = client
-    const [upTo, keys, done] = [this.#store.sequence(), this.#store.size(), served.dumping?.(peer)]
-    const dump = (changed: (key: Octets, sequence: number) => void) =>
-      Mailbox.encodeAll(
-        this.#store.read({ upTo, whole: { keys, link, changed } }),
-        client.versions,
-        served.rules.read,
-        done
-      )
-    const part = Math.min(1, Math.max(this.#store.size() / wholeDump.tuples, this.#quota.octets / wholeDump.octets))
-    this.#clients.owe(client, dump, part, now, this.settings.dumpsPerSecond)
+    this.#clients.owe(client, this.#quota.octets, now, this.settings.dumpsPerSecond)
     this.#touched.add(client.mailbox)
   }
 
-  #pour(link: Link, range: TupleMap.Range): void {
-    link.mailbox.outbox.pour(Mailbox.encodeAll(this.#store.read(range), true))
+  #pour(link: Link, entries: Iterator<TupleMap.Entry, void>): void {
+    link.mailbox.outbox.pour(Mailbox.itemsOf(entries, { ours: isOurs(link), versions: !("served" in link) }))
     this.#touched.add(link.mailbox)
   }
 
@@ -357,5 +388,3 @@ export class GossipEngine {
 
 /** Stands for a message that is not even looked at: it costs its sender the session. */
 const tooMany = Message.decode([])
-/** A dump of less counts for less. */
-const wholeDump = { tuples: 1000, octets: 2 ** 20 }

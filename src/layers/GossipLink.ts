@@ -10,8 +10,10 @@ import type * as Remote from "../protocol/Remote.ts"
 import type { Rules } from "../protocol/Security.ts"
 import type * as Session from "../protocol/Session.ts"
 import * as Settings from "../protocol/Settings.ts"
+import type { Entry } from "../protocol/TupleMap.ts"
 import type { GossipError } from "../services/Gossip.ts"
 import type { Peer } from "../services/Transport.ts"
+import type { Progress } from "./Exchange.ts"
 import type { Mailbox } from "./Mailbox.ts"
 
 /** A client of one of our listeners. */
@@ -31,10 +33,11 @@ export interface Client {
   /** Of the dumps it may still have, and for how much of one the one counts that it is owed. */
   dumps: Allowance
   dumpPart: number
-  /** It said that it knows versions. */
-  versions: boolean
+  /** It said that it is a node of ours. */
+  ours: boolean
+  progress: Progress
   session: Session.State
-  readonly mailbox: Mailbox<Uint8Array>
+  readonly mailbox: Mailbox<Item, Uint8Array>
 }
 
 /** A bound endpoint and its clients. */
@@ -56,17 +59,42 @@ export interface Joined {
   /** Its number in the tuple map. */
   readonly link: number
   remote: Remote.State
+  progress: Progress
   /** Why there is no connection. */
   error: string | undefined
   /** Ends the connection that there is, on which nothing was heard for so many ms. */
   giveUp: (silent: number) => void
-  readonly mailbox: Mailbox<Uint8Array>
+  readonly mailbox: Mailbox<Item, Uint8Array>
+}
+
+/**
+ * Whether the two compare what they hold: not where a rule keeps one from some keys.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const isCompared = (link: Link): boolean => {
+  if (!("served" in link)) return link.remote._tag === "Connected" && link.remote.compared
+  const { publish, read } = link.served.rules
+  return link.ours && publish === undefined && read === undefined
 }
 
 /** Somebody in this process who is told of new tuples. */
 export type Subscriber = Mailbox<Reply<GossipError>>
 
 export type Link = Client | Joined
+
+/** What the mailbox of a peer has: a frame, or what becomes part of one. */
+export type Item = Uint8Array | Entry
+
+/**
+ * Whether at the other end is a node of ours, as far as it has said so on this connection.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const isOurs = (link: Link): boolean =>
+  "served" in link ? link.ours : link.remote._tag === "Connected" && link.remote.ours
 
 /** In server timeouts: how long a server may be silent; and no less than this, in ms. */
 const silence = { timeouts: 20, least: 1000 }

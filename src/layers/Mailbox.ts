@@ -5,16 +5,19 @@
  */
 import * as Effect from "effect/Effect"
 import type { Reply } from "../protocol/Command.ts"
+import * as Batch from "../protocol/Batch.ts"
 import * as Message from "../protocol/Message.ts"
 import type { Limits } from "../protocol/Outbox.ts"
 import { Outbox } from "../protocol/Outbox.ts"
 import type { Rules } from "../protocol/Security.ts"
 import { allows } from "../protocol/Security.ts"
 import type { Settings } from "../protocol/Settings.ts"
+import * as Trailer from "../protocol/Trailer.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import type { Entry, Known } from "../protocol/TupleMap.ts"
 import type { GossipError } from "../services/Gossip.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
+import type { Item } from "./GossipLink.ts"
 
 /** One chunk: what a sender hands to its socket at a time, and the grain of fairness between peers. */
 const chunkItems = 512
@@ -45,7 +48,7 @@ export class Load {
  * @since 0.1.0
  * @category models
  */
-export class Mailbox<A> {
+export class Mailbox<A, B = A> {
   readonly outbox: Outbox<A>
   #wake: (() => void) | undefined
   #roomy: (() => void) | undefined
@@ -53,13 +56,17 @@ export class Mailbox<A> {
   #busy = false
   readonly #load: Load
 
-  constructor(outbox: Outbox<A>, load: Load) {
+  readonly #pack: (items: ReadonlyArray<A>) => ReadonlyArray<B>
+
+  /** `pack` makes of the items that were taken what their reader gets. */
+  constructor(outbox: Outbox<A>, load: Load, pack: (items: ReadonlyArray<A>) => ReadonlyArray<B>) {
     this.outbox = outbox
     this.#load = load
+    this.#pack = pack
   }
 
   /** Waits until there is something to take, and takes a chunk of it; an empty one once the mailbox is closed. */
-  readonly take: Effect.Effect<ReadonlyArray<A>> = Effect.callback<ReadonlyArray<A>>((resume) => {
+  readonly take: Effect.Effect<ReadonlyArray<B>> = Effect.callback<ReadonlyArray<B>>((resume) => {
     const taken = this.#take()
     if (taken.length > 0 || this.#closed) return resume(Effect.succeed(taken))
     if (this.#wake !== undefined) return resume(Effect.die(new Error("a mailbox has one reader at a time")))
@@ -105,8 +112,8 @@ export class Mailbox<A> {
     this.#load.busy += busy ? 1 : -1
   }
 
-  #take(): ReadonlyArray<A> {
-    const taken = this.outbox.take(this.#load.chunk, chunkSize)
+  #take(): ReadonlyArray<B> {
+    const taken = this.#pack(this.outbox.take(this.#load.chunk, chunkSize))
     this.#note(taken.length > 0)
     if (this.outbox.takesReplies || this.#closed) this.#roomy?.()
     return taken
@@ -123,8 +130,8 @@ export const limits = ({ queueOctets, queueTuples }: Settings): Limits => ({
 })
 
 /**
- * For a peer: frames, with `versions` if it knows them by then. What it missed is encoded when its turn comes, save what
- * came by `link`, which is its own, and what the rule does not let it read.
+ * For a peer: frames. Entries become batches behind the `carrier` if it is one of `ours`. What it missed is looked up when
+ * its turn comes, save what came by `link`, which is its own, and what the rule does not let it read.
  *
  * @since 0.1.0
  * @category constructors
@@ -132,9 +139,11 @@ export const limits = ({ queueOctets, queueTuples }: Settings): Limits => ({
 export const ofFrames = (
   store: TupleStore["Service"],
   {
+    carrier,
     limits,
     link,
     load,
+    ours,
     rule,
     versions
   }: {
@@ -142,16 +151,19 @@ export const ofFrames = (
     readonly limits: Limits
     readonly load: Load
     readonly rule?: Rules["read"]
-    readonly versions: () => boolean
+    readonly carrier: Message.Trailable
+    readonly ours: () => boolean
+    readonly versions: boolean
   }
-): Mailbox<Uint8Array> =>
+): Mailbox<Item, Uint8Array> =>
   new Mailbox(
-    new Outbox(
-      (synced) => encodeAll(since(store, { link, synced }), versions(), rule),
-      (frame) => frame.length,
+    new Outbox<Item>(
+      (synced) => itemsOf(since(store, { link, synced }), { ours: ours(), versions }, rule),
+      (item) => (item instanceof Uint8Array ? item.length : Batch.lengthOf(item)),
       limits
     ),
-    load
+    load,
+    (items) => pack(items, carrier)
   )
 
 /**
@@ -167,7 +179,8 @@ export const ofReplies = (store: TupleStore["Service"], limits: Limits): Mailbox
       (reply) => (reply._tag === "Deliver" ? reply.tuple.keyOctets.length + reply.tuple.valueOctets.length : 1),
       limits
     ),
-    new Load()
+    new Load(),
+    (replies) => replies
   )
 
 /** No link has this number: a subscriber is told of all. */
@@ -176,25 +189,60 @@ const nobody = -1
 const since = (store: TupleStore["Service"], unknownTo: Known) => store.read({ upTo: store.sequence(), unknownTo })
 
 /**
- * Frames of the entries that the rule lets one read, made as they are taken; `done` is told how many there were.
+ * Items of the entries that the rule lets one read, made as they are taken; `done` is told how many there were. Who is not
+ * one of `ours` gets frames, and hears nothing of what was deleted.
  *
  * @since 0.1.0
  * @category encoding
  */
-export function* encodeAll(
+export function* itemsOf(
   entries: Iterator<Entry, void>,
-  versions: boolean,
+  { ours, versions }: { readonly ours: boolean; readonly versions: boolean },
   rule?: Rules["read"],
   done?: (count: number) => void
-): Generator<Uint8Array, void> {
+): Generator<Item, void> {
   let count = 0
   for (let next = entries.next(); next.done !== true; next = entries.next()) {
-    if (!allows(rule, next.value.tuple.keyOctets)) continue
-    yield frameOf(next.value, versions)
+    if (!allows(rule, next.value.tuple.keyOctets) || (!ours && next.value.deleted)) continue
+    yield ours ? next.value : frameOf(next.value, versions)
     count += 1
   }
   done?.(count)
 }
+
+/** Entries that follow each other become batches; a long one is a PUBLISH, which all who wait for it share. */
+const pack = (items: ReadonlyArray<Item>, carrier: Message.Trailable): ReadonlyArray<Uint8Array> => {
+  const frames: Array<Uint8Array> = []
+  let batch: Array<Entry> = []
+  let octets = 0
+  const end = () => {
+    if (batch.length > 0) frames.push(carry(carrier, { tag: Trailer.tags.entries, body: Batch.encode(batch) }))
+    batch = []
+    octets = 0
+  }
+  for (const item of items) {
+    const isEntry = !(item instanceof Uint8Array)
+    if (isEntry && item.tuple.valueOctets.length <= Batch.mostOctets) {
+      batch.push(item)
+      octets += Batch.lengthOf(item)
+      if (octets >= Batch.enough) end()
+    } else {
+      end()
+      frames.push(isEntry ? frameOf(item, true) : item)
+    }
+  }
+  end()
+  return frames
+}
+
+/**
+ * The frame of a PING or PONG that carries a section.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const carry = (carrier: Message.Trailable, section: Trailer.Section): Uint8Array =>
+  Message.encode({ ...carrier, trailer: Trailer.make(section) })
 
 /** Frames that were made for somebody else and still wait in a queue: all who wait for a long value wait for the same. */
 const waiting = {

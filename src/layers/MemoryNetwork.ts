@@ -99,13 +99,16 @@ export class MemoryNetwork extends Context.Service<
     readonly setLatency: (from: string, to: string, latency: Latency) => Effect.Effect<void>
     /**
      * Delivered frames, of all links or of those that match. `id` is the third octet of a frame, which in ZGP is the
-     * message id, 1 to 5; 0 counts the frames that have no such octet or another one there.
+     * message id, 1 to 5; 0 counts the frames that have no such octet or another one there, and 6 the PINGs and PONGs that
+     * carry something, which are not among those.
      */
     readonly count: (filter?: {
       readonly from?: string
       readonly to?: string
       readonly id?: number
     }) => Effect.Effect<number>
+    /** Octets of delivered frames, of all links or of those that match. */
+    readonly octets: (filter?: { readonly from?: string; readonly to?: string }) => Effect.Effect<number>
     readonly status: Effect.Effect<Status>
     /** @internal What `MemoryTransport` works on. */
     readonly fabric: Fabric
@@ -168,6 +171,8 @@ export const make = (options: Options = {}): Effect.Effect<MemoryNetwork["Servic
       resume: (from, to) => Effect.sync(() => fabric.link(from, to).resume()),
       setLatency: (from, to, latency) => Effect.sync(() => applyLatency(fabric.link(from, to), latency)),
       count: (filter = {}) => Effect.sync(() => count(fabric.links(), filter)),
+      octets: (filter = {}) =>
+        Effect.sync(() => matching(fabric.links(), filter).reduce((sum, link) => sum + link.octets, 0)),
       status: Effect.sync(() => ({
         ...traffic,
         inFlight: traffic.sent - traffic.delivered - traffic.dropped,
@@ -189,13 +194,17 @@ const count = (
   filter: { readonly from?: string; readonly to?: string; readonly id?: number }
 ): number => {
   let sum = 0
-  for (const link of links) {
-    if (filter.from !== undefined && filter.from !== link.from) continue
-    if (filter.to !== undefined && filter.to !== link.to) continue
-    sum += filter.id === undefined ? link.counts.reduce((a, b) => a + b, 0) : (link.counts[filter.id] ?? 0)
+  for (const { counts } of matching(links, filter)) {
+    sum += filter.id === undefined ? counts.reduce((a, b) => a + b, 0) : (counts[filter.id] ?? 0)
   }
   return sum
 }
+
+const matching = (
+  links: ReadonlyArray<Link>,
+  { from, to }: { readonly from?: string; readonly to?: string }
+): ReadonlyArray<Link> =>
+  links.filter((link) => (from === undefined || from === link.from) && (to === undefined || to === link.to))
 
 const isRange = (latency: Latency): latency is { readonly min: Duration.Input; readonly max: Duration.Input } =>
   typeof latency === "object" && "min" in latency && "max" in latency

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Message from "../protocol/Message.ts"
 import { Waiter } from "./MemoryInbox.ts"
 import type { Timeline } from "./MemoryTimeline.ts"
 
@@ -207,8 +208,10 @@ export class Link {
   readonly pipes = new Set<Pipe>()
   /** Connects that wait for the link to flow. */
   readonly handshakes = new Set<Waiter>()
-  /** Delivered frames by message id; 0 counts what has none. */
-  readonly counts: Array<number> = [0, 0, 0, 0, 0, 0]
+  /** Delivered frames by message id; 0 counts what has none, {@link cargo} the PINGs and PONGs that carry something. */
+  readonly counts: Array<number> = [0, 0, 0, 0, 0, 0, 0]
+  /** Of all delivered frames. */
+  octets = 0
   /** Milliseconds; drawn per frame where the two differ. */
   min = 0
   max = 0
@@ -230,8 +233,9 @@ export class Link {
 
   count(frame: Uint8Array): void {
     const id = frame[2] ?? 0
-    const slot = id < this.counts.length ? id : 0
+    const slot = Message.cargoOf(frame) !== undefined ? cargo : id < cargo ? id : 0
     this.counts[slot] = (this.counts[slot] ?? 0) + 1
+    this.octets += frame.length
   }
 
   /** Ends the connections of this link, at both their ends if the caller does the same with the way back. */
@@ -247,3 +251,6 @@ export class Link {
     for (const waiter of this.handshakes) waiter.wake()
   }
 }
+
+/** The place of what nodes of ours carry to each other among the message ids. */
+const cargo = 6

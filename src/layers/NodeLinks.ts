@@ -22,7 +22,6 @@ import type { BindOptions, ConnectOptions, Listener, Peer, Transport } from "../
 import { TransportError } from "../services/Transport.ts"
 import type { Joined, Served } from "./GossipLink.ts"
 import type { Submit } from "./GossipNode.ts"
-import type { Mailbox } from "./Mailbox.ts"
 import { handOver } from "./Intake.ts"
 import * as Spans from "./Spans.ts"
 
@@ -335,7 +334,7 @@ const persist = <E extends TransportError | GossipError>(loop: Loop<E>): Effect.
 const sendToClient = (
   listener: Listener,
   peer: Peer,
-  mailbox: Mailbox<Uint8Array>
+  mailbox: Joined["mailbox"]
 ): Effect.Effect<void, TransportError> =>
   Effect.flatMap(mailbox.take, (frames) => listener.send(peer, frames)).pipe(
     Effect.forever,

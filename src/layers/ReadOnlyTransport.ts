@@ -7,6 +7,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Message from "../protocol/Message.ts"
+import * as Trailer from "../protocol/Trailer.ts"
 import { Transport } from "../services/Transport.ts"
 
 /**
@@ -22,11 +24,11 @@ export const layer: Layer.Layer<Transport, never, Transport> = Layer.effect(
     connect: (...to) =>
       Effect.map(connect(...to), ({ send, ...connection }) => ({
         ...connection,
-        send: (messages) => send(messages.filter((frame) => frame[idAt] !== publish))
+        send: (messages) => send(messages.filter((frame) => !tells(frame)))
       }))
   }))
 )
 
-/** A PUBLISH by the octet that tells messages apart: to decode a frame is to copy it. */
-const idAt = 2
-const publish = 2
+const tells = (frame: Uint8Array): boolean =>
+  frame[Message.idAt] === Message.ids.publish ||
+  Trailer.find(Message.cargoOf(frame), Trailer.tags.entries) !== undefined

@@ -9,7 +9,7 @@ import * as Security from "../protocol/Security.ts"
 import * as Session from "../protocol/Session.ts"
 import type { Entry, Outcome } from "../protocol/TupleMap.ts"
 import type { GossipEngine } from "./GossipEngine.ts"
-import type { Link } from "./GossipLink.ts"
+import { isOurs, type Link } from "./GossipLink.ts"
 import * as Mailbox from "./Mailbox.ts"
 
 /**
@@ -30,14 +30,16 @@ export class Tellings {
     this.#touched = touched
   }
 
-  /** All but its origin. Those who know no versions, and subscribers, only where the value is another one. */
+  /** All but its origin. Only nodes of ours hear of versions that are new where the value is not, and of deletions. */
   tellAll(entry: Entry, origin: Link | undefined, outcome: Extract<Outcome, "Accepted" | "Renewed">): void {
     for (const { clients } of this.#node.served.values()) {
       for (const client of clients.values()) {
-        if (client !== origin && (outcome === "Accepted" || client.versions)) this.tell(client, entry)
+        if (client !== origin && (outcome === "Accepted" || client.ours)) this.tell(client, entry)
       }
     }
-    for (const joined of this.#node.joined.values()) if (joined !== origin) this.tell(joined, entry)
+    for (const joined of this.#node.joined.values()) {
+      if (joined !== origin && (outcome === "Accepted" || isOurs(joined))) this.tell(joined, entry)
+    }
     if (outcome === "Renewed") return
     const delivery = { _tag: "Deliver", tuple: entry.tuple } as const
     for (const subscriber of this.#node.subscribers) this.#put(subscriber, delivery, entry)
@@ -48,25 +50,30 @@ export class Tellings {
     if ("served" in link) {
       if (!Security.allows(link.served.rules.read, entry.tuple.keyOctets)) return
       if (tells(Session.step(link.session, accepted).actions)) {
-        this.#put(link.mailbox, this.#frame(entry, link.versions), entry)
+        this.#tell(link, entry)
       }
       // The times play no part in it.
     } else if (tells(Remote.step(link.remote, accepted, noTiming).actions)) {
-      this.#put(link.mailbox, this.#frame(entry, true), entry)
+      this.#tell(link, entry)
     } else if (link.remote._tag === "Joining") {
       // What comes behind its dump are the keys that it lacks; an older value is as good as none.
       link.remote.dumped.delete(entry.tuple.keyOctets)
     }
   }
 
-  /** Encoded once for all who are told. */
+  #tell(link: Link, entry: Entry): void {
+    if (isOurs(link)) this.#put(link.mailbox, entry, entry)
+    else if (!entry.deleted) this.#put(link.mailbox, this.#frame(entry, !("served" in link)), entry)
+  }
+
+  /** Encoded once for all who are told. A server may be one of ours that has not said so yet: versions harm no other. */
   #frame(entry: Entry, versions: boolean): Uint8Array {
     if (this.#last.entry !== entry) this.#last = { entry }
     return (this.#last[versions ? "versioned" : "bare"] ??= Mailbox.frameOf(entry, versions))
   }
 
   /** A reader that is behind is not woken: it takes all the while. */
-  #put<A>(mailbox: Mailbox.Mailbox<A>, item: A, { sequence, tuple }: Entry): void {
+  #put<A, B>(mailbox: Mailbox.Mailbox<A, B>, item: A, { sequence, tuple }: Entry): void {
     const { outbox } = mailbox
     const before = outbox.isBehind
     if (outbox.put(sequence, item, tuple.keyOctets)) this.#touched.add(mailbox)

@@ -41,13 +41,17 @@ export class Future {
     return this.#held.size === 0
   }
 
-  hold(one: Held): void {
+  /** False where it is held already. */
+  hold(one: Held): boolean {
     const before = this.#held.get(one.tuple.keyOctets)
-    if (before === undefined ? this.#held.size >= mostHeld : Version.compare(one.version, before.version) <= 0) return
+    const order = before === undefined ? 1 : Version.compare(one.version, before.version)
     const octets = this.#octets + octetsOf(one) - octetsOf(before)
-    if (octets > mostOctets) return
-    this.#octets = octets
-    this.#held.set(one.tuple.keyOctets, one)
+    const fits = (before !== undefined || this.#held.size < mostHeld) && octets <= mostOctets
+    if (order > 0 && fits) {
+      this.#octets = octets
+      this.#held.set(one.tuple.keyOctets, one)
+    }
+    return order !== 0
   }
 
   /** Those up to this time, which are held no longer. */

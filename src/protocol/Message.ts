@@ -76,14 +76,14 @@ export const publish = (tuple: Tuple.Tuple, version?: Version.Version): Publish 
   version === undefined ? { _tag: "Publish", tuple } : { _tag: "Publish", tuple, version }
 
 /**
- * HELLO of a node of ours: it knows versions.
+ * HELLO of a node of ours.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const greeting: Trailable = {
   _tag: "Hello",
-  trailer: Trailer.make({ tag: Trailer.tags.versions, body: "" })
+  trailer: Trailer.make({ tag: Trailer.tags.node, body: "" })
 }
 
 /**
@@ -195,6 +195,33 @@ const decodeTrailer = (frame: Uint8Array, end: number, message: Trailable): Mess
 
 const uint32 = (frame: Uint8Array, at: number): number =>
   (frame[at] ?? 0) * 0x1000000 + (((frame[at + 1] ?? 0) << 16) | ((frame[at + 2] ?? 0) << 8) | (frame[at + 3] ?? 0))
+
+/**
+ * What a PING or PONG carries; nothing where the frame is none or carries nothing. For those who look at frames on their
+ * way: the rest of a message is not read.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const cargoOf = (frame: Uint8Array): Trailer.Trailer | undefined => {
+  if (frame.length === headerLength || (frame[idAt] !== ids.ping && frame[idAt] !== ids.pong)) return undefined
+  const trailer = Trailer.decode(frame, headerLength)
+  return trailer?._tag === "Trailer" && Trailer.carries(trailer) ? trailer : undefined
+}
+
+/**
+ * The place of the octet that tells messages apart, and what it is.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const idAt = 2
+
+/**
+ * @since 0.1.0
+ * @category decoding
+ */
+export const ids = { hello: 1, publish: 2, ping: 3, pong: 4, invalid: 5 } as const
 
 /** Shared by all who send them: nobody changes a frame. */
 const fixedFrames = {

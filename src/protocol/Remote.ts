@@ -2,22 +2,25 @@
  * The client side of a link: one machine for each endpoint that the node connects to, over all its connections.
  *
  *     state          input                  actions                                    next
- *     Disconnected   connected              HELLO, PING, Replay news, PING             Joining
+ *     Disconnected   connected              HELLO, PING                                Joining
  *     Disconnected   anything else          -                                          Disconnected
  *     any other      disconnected           -                                          Disconnected
  *     Joining        PUBLISH                Accept, unless we have news of the key     Joining
- *     Joining        PONG: dump complete    Replay what the dump should have had       Connected
- *     Joining        no PONG ever, long     the same                                   Connected
- *     Joining        INVALID to HELLO       PING, HELLO, PING, Replay news, PING;      Joining
+ *     Joining        PONG: dump complete    Replay news and what the dump should have  Connected
+ *                                           had, PING
+ *     Joining        PONG with a digest     Replay what is new since HELLO             Connected
+ *     Joining        no PONG ever, long     as PONG                                    Connected
+ *     Joining        INVALID to HELLO       PING, HELLO, PING;                         Joining
  *                                           then not before the next PING is due
  *     Joining        INVALID to older       -                                          Joining
  *     Connected      PUBLISH                Accept                                     Connected
- *     Connected      INVALID                PING, HELLO, PING, Replay news, PING;      Joining
+ *     Connected      INVALID                PING, HELLO, PING;                         Joining
  *                                           soon after another: when PING is due
- *     Connected      PONG, in doubt         PING, HELLO, PING; the news follow when    Joining
- *                                           the dump is complete, and PING
- *     Joining,       a new tuple            Tell, once Replay has begun                same
- *     Connected      time for it            PING                                       same
+ *     Connected      PONG, in doubt         PING, HELLO, PING                          Joining
+ *     Connected      PONG with a digest     Compare                                    Connected
+ *     Joining,       PONG with cargo        Take                                       same
+ *     Connected      a new tuple            Tell; while Joining it is news             same
+ *                    time for it            PING                                       same
  *                    a silence, too long    Close                                      Disconnected
  *                    slept                  -: the next PONG is in doubt               same
  *                    PING HELLO malformed   -                                          same
@@ -29,26 +32,21 @@
  *
  * News is what the server is not known to have: our changes after the sequence number `synced`, save what it told us
  * itself. A dump was made in ignorance of the news and does not undo it. What the server did have once and its dump
- * lacks, it has lost, and gets again. On the first connection everything is news: HELLO, then every tuple held.
+ * lacks, it has lost, and gets again. On the first connection everything is news.
  *
- * Doubt: a server forgets a client that it does not hear for its timeout, tells nobody, and goes on answering PING. So
- * where one PING was answered longer than that after the one before it was sent (the network, the server or this process
- * was held up), only a PUBLISH that follows proves that we were not forgotten. Else there is one sure way back, HELLO. If
- * it is refused, we were not forgotten, and are now; the next one is not refused. A PONG that is late without a silence
- * may have waited behind tuples; so we wait as well, and where it waited behind a dump there is no doubt. A machine that
- * slept learns it from another clock than ours; then the first PING after it casts doubt.
- *
- * Silence: a connection may outlive what was behind it, a process that is stopped, a way that swallows everything. Where
- * a PING was sent and nothing at all was heard for `silence` after it, the connection is closed, for a new one. A time in
- * which what waits is still taken from us, or in which we stood still ourselves, does not count. What a transport has
- * taken may be long on its way, and a server that is busy would get our news from each connection anew: so each silence
- * in a row may be twice as long as the one before, until the server has taken our news.
+ * A server of ours does not dump, it says by a digest what it holds, as we did behind HELLO: what differs is found by
+ * Reconcile, and only what is new since HELLO is to be said. So are servers that have no digest for us, but know the rest:
+ * `ours`. A PONG that carries something answers nothing. A server of ours that has forgotten us says INVALID to our PING,
+ * so its PONG leaves no doubt.
  *
  * @since 0.1.0
  */
+import * as Digest from "./Digest.ts"
+import { hail, joined, known, met, type Moment, refused, rejoin } from "./Joining.ts"
 import * as Message from "./Message.ts"
 import type { Octets } from "./Octets.ts"
 import * as Pings from "./Pings.ts"
+import * as Trailer from "./Trailer.ts"
 import type { Tuple } from "./Tuple.ts"
 import type * as Version from "./Version.ts"
 
@@ -71,8 +69,13 @@ interface Fence {
   readonly sequence: number
 }
 
-/** What is known of the server over all connections. */
-interface Server {
+/**
+ * What is known of the server over all connections.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Server {
   /** It has seen our map up to this sequence number. */
   readonly synced: number
   /** It has answered a PING. */
@@ -97,14 +100,18 @@ export type State =
       readonly helloPong: number
       /** The dump ends at this PONG. */
       readonly dumpPong: number
-      /** The end of the news, where they were sent already. */
-      readonly replay: Fence | undefined
+      /** The sequence number of our map as the digest behind HELLO has it. */
+      readonly helloAt: number
       /** Keys of the dump so far; owned by this state. */
       readonly dumped: Set<Octets>
     })
   | (Server & {
       readonly _tag: "Connected"
       readonly link: Pings.Pings
+      /** The server is a node of ours. */
+      readonly ours: boolean
+      /** What it holds is compared with what we hold: there is no need to know what it has seen. */
+      readonly compared: boolean
       readonly fence: Fence | undefined
     })
 
@@ -162,6 +169,10 @@ export type Action =
       readonly upTo: number
       readonly dumped: ReadonlySet<Octets>
     }
+  /** Compare what we hold with what the server says it holds. */
+  | { readonly _tag: "Compare"; readonly digest: Digest.Digest }
+  /** Take what is behind this PONG. */
+  | { readonly _tag: "Take"; readonly cargo: Trailer.Trailer }
   /** Send the tuple that was accepted. */
   | { readonly _tag: "Tell" }
   /** Do not send the tuples that still wait: they will be said anew. */
@@ -185,7 +196,7 @@ export interface Step {
 export const start: State = { _tag: "Disconnected", synced: 0, answers: false, silences: 0 }
 
 /** In server timeouts: how long a server that never answered a PING may be silent before its dump is taken for complete. */
-const patience = 10
+const patience = 3
 
 /** In server timeouts: how long after a HELLO out of doubt the next one has to wait. Each may cost a dump. */
 const spacing = 10
@@ -198,8 +209,6 @@ const doublings = 10
 
 const none: ReadonlyArray<Action> = []
 const tell: ReadonlyArray<Action> = [{ _tag: "Tell" }]
-const forget: Action = { _tag: "Forget" }
-const hello: Action = { _tag: "Send", message: Message.greeting }
 const ping: Action = { _tag: "Send", message: Message.ping }
 
 /**
@@ -212,7 +221,7 @@ export const step = (state: State, input: Input, timing: Timing): Step => {
   if (state._tag === "Disconnected") return stay(state)
   switch (input._tag) {
     case "Accepted":
-      return { state, actions: state._tag === "Joining" && state.replay === undefined ? none : tell }
+      return { state, actions: state._tag === "Joining" ? none : tell }
     case "Slept":
       return stay({ ...state, link: Pings.slept(state.link) })
     case "Tick":
@@ -224,7 +233,7 @@ export const step = (state: State, input: Input, timing: Timing): Step => {
         case "Publish":
           return publish(live, input.message)
         case "Pong":
-          return pong(live, input, timing)
+          return pong(live, input.message, input, timing)
         case "Invalid":
           return invalid(live, input, timing)
         default:
@@ -246,74 +255,7 @@ export const deadline = (state: State): number | undefined =>
 type Live = Exclude<State, { readonly _tag: "Disconnected" }>
 type Joining = Extract<State, { readonly _tag: "Joining" }>
 
-interface Moment {
-  readonly now: number
-  readonly sequence: number
-}
-
 const stay = (state: State): Step => ({ state, actions: none })
-
-const known = ({ answers, silences, synced }: Server): Server => ({ synced, answers, silences })
-
-/** HELLO is the first message of a connection. The server does not know us: the news can follow at once. */
-const hail = (server: Server, { now, sequence }: Moment, timing: Timing): Step => ({
-  state: {
-    _tag: "Joining",
-    ...known(server),
-    link: Pings.start(now, 2, now + timing.pingInterval),
-    attempt: 1,
-    refused: false,
-    helloPong: 0,
-    dumpPong: 1,
-    replay: { pong: 2, sequence },
-    dumped: new Set()
-  },
-  actions: [forget, hello, ping, { _tag: "ReplayNews", synced: server.synced, upTo: sequence }, ping]
-})
-
-/** HELLO once more. Where it may be refused the news wait until it was not, or each of them would be refused as well. */
-const rejoin = (state: Live, attempt: number, certain: boolean, { now, sequence }: Moment, timing: Timing): Step => {
-  const { link, synced } = state
-  return {
-    state: {
-      _tag: "Joining",
-      ...known(state),
-      link: {
-        // These PINGs are not among the open ones: their time is that of HELLO, which `answered` has.
-        ...Pings.more(link, certain ? 3 : 2, now),
-        pingAt: now + timing.pingInterval,
-        answered: now,
-        excused: Number.POSITIVE_INFINITY,
-        doubtedFrom: Number.POSITIVE_INFINITY,
-        doubtedAt: Number.isFinite(link.doubtedFrom) ? now : link.doubtedAt
-      },
-      attempt,
-      refused: false,
-      helloPong: link.pings + 1,
-      dumpPong: link.pings + 2,
-      replay: certain ? { pong: link.pings + 3, sequence } : undefined,
-      dumped: new Set()
-    },
-    actions: certain
-      ? [forget, ping, hello, ping, { _tag: "ReplayNews", synced, upTo: sequence }, ping]
-      : [forget, ping, hello, ping]
-  }
-}
-
-/** The dump is complete, or there will be none. */
-const joined = (state: Joining, { now, sequence }: Moment): Step => {
-  const { dumped, replay, synced } = state
-  const link = Pings.excuse(state.link)
-  const lost: Action = { _tag: "ReplayLost", synced, upTo: replay?.sequence ?? sequence, dumped }
-  if (replay !== undefined) {
-    return { state: { _tag: "Connected", ...known(state), link, fence: replay }, actions: [lost] }
-  }
-  const asked = Pings.ask(link, now)
-  return {
-    state: { _tag: "Connected", ...known(state), link: asked, fence: { pong: asked.pings, sequence } },
-    actions: [{ _tag: "ReplayNews", synced, upTo: sequence }, lost, ping]
-  }
-}
 
 const publish = (state: Live, { tuple, version }: Message.Publish): Step => {
   const accept = { _tag: "Accept", tuple, ...(version !== undefined && { version }) } as const
@@ -328,21 +270,31 @@ const publish = (state: Live, { tuple, version }: Message.Publish): Step => {
   }
 }
 
-const pong = (live: Live, moment: Moment, timing: Timing): Step => {
-  const link = Pings.answer(live.link, moment.now, timing.timeout)
-  if (live._tag === "Joining") {
-    const state: Joining = { ...live, answers: true, link }
-    return link.pongs >= state.dumpPong && !state.refused ? joined(state, moment) : stay(state)
+const pong = (live: Live, { trailer }: Message.Trailable, moment: Moment, timing: Timing): Step => {
+  if (trailer?._tag === "Trailer" && Trailer.carries(trailer)) {
+    return { state: live, actions: [{ _tag: "Take", cargo: trailer }] }
   }
-  if (live.link.doubtedFrom <= moment.now && moment.now - link.doubtedAt > spacing * timing.timeout) {
-    return rejoin({ ...live, link }, 1, false, moment, timing)
+  const answered = Pings.answer(live.link, moment.now, timing.timeout)
+  const ours = Trailer.isOfNode(trailer)
+  const digest = Digest.find(trailer)
+  if (live._tag === "Joining") {
+    const state: Joining = { ...live, answers: true, link: answered }
+    if (answered.pongs < state.dumpPong || state.refused) return stay(state)
+    return digest === undefined ? joined(state, ours, moment) : met(state, moment)
+  }
+  const link = ours ? Pings.trust(answered) : answered
+  if (!ours && live.link.doubtedFrom <= moment.now && moment.now - link.doubtedAt > spacing * timing.timeout) {
+    return rejoin({ ...live, link }, 1, moment, timing)
   }
   const { fence } = live
-  return stay(
+  // One that took longer than we waited for it.
+  const compared = live.compared || digest !== undefined
+  const same = { ...live, link, compared, ours: live.ours || ours }
+  const state: Live =
     fence === undefined || link.pongs < fence.pong
-      ? { ...live, link }
-      : { ...live, link, synced: fence.sequence, silences: 0, fence: undefined }
-  )
+      ? same
+      : { ...same, silences: 0, fence: undefined, synced: compared ? live.synced : fence.sequence }
+  return compared && digest !== undefined ? { state, actions: [{ _tag: "Compare", digest }] } : stay(state)
 }
 
 const invalid = (state: Live, moment: Moment, timing: Timing): Step => {
@@ -351,23 +303,11 @@ const invalid = (state: Live, moment: Moment, timing: Timing): Step => {
   if (state._tag === "Connected") {
     // A HELLO costs both sides a dump: a server that refuses us again and again gets one with each PING.
     const again = moment.now - link.refusedAt < timing.pingInterval
-    return again ? stay(refused(state)) : rejoin(rejoining, 1, true, moment, timing)
+    return again ? stay(refused(state, moment)) : rejoin(rejoining, 1, moment, timing)
   }
   if (link.pongs < state.helloPong) return stay(state)
-  return state.attempt === 1 ? rejoin(rejoining, 2, true, moment, timing) : stay({ ...state, refused: true })
+  return state.attempt === 1 ? rejoin(rejoining, 2, moment, timing) : stay({ ...state, refused: true })
 }
-
-const refused = (state: Live): State => ({
-  _tag: "Joining",
-  ...known(state),
-  link: state.link,
-  attempt: 2,
-  refused: true,
-  helloPong: state.link.pings,
-  dumpPong: state.link.pings,
-  replay: undefined,
-  dumped: new Set()
-})
 
 const tick = (state: Live, input: Extract<Input, { readonly _tag: "Tick" }>, timing: Timing): Step => {
   const { behind, idle, now, sequence, taken } = input
@@ -382,9 +322,10 @@ const tick = (state: Live, input: Extract<Input, { readonly _tag: "Tick" }>, tim
   }
   if (state._tag === "Joining") {
     if (state.refused) {
-      return rejoin({ ...state, link: { ...link, refusedAt: now } }, state.attempt + 1, false, input, timing)
+      return rejoin({ ...state, link: { ...link, refusedAt: now } }, state.attempt + 1, input, timing)
     }
-    if (!state.answers && now - link.heardAt > patience * timing.timeout) return joined({ ...state, link }, input)
+    if (!state.answers && now - link.heardAt > patience * timing.timeout)
+      return joined({ ...state, link }, false, input)
   }
   // A peer that does not read would get them all at once.
   if (!idle && link.open.length >= Pings.maxOpen) return stay({ ...state, link })

@@ -7,12 +7,15 @@
  *                                          or Confess
  *     Start             PUBLISH PONG       INVALID             Start
  *                       INVALID malformed
+ *     Start             PING of ours       INVALID             Start
  *     Start             a new tuple        -                   Start
  *     Connected         PUBLISH            Accept              Connected
  *     Connected         PING               PONG, or Report,    Connected
  *                                          or Confess
  *     Connected         HELLO that answers Dump                Connected
  *                       INVALID to a tuple
+ *     Connected         PING with cargo    Take                Connected
+ *     Connected         HELLO of ours      Dump                Connected
  *     Connected         HELLO PONG         INVALID             Start
  *                       INVALID malformed
  *     Connected         a new tuple        Tell                Connected
@@ -26,8 +29,12 @@
  * lips says PUBLISH, HELLO and all its tuples, and then, to the INVALID that it gets, HELLO: that one must not end the
  * session that it has by now, in the middle of its tuples. A peer that says PING is none of CZMQ's, and is not helped.
  *
+ * A node of ours says so behind its HELLO, may say it again at any time, and has a digest behind each PING; where it is
+ * forgotten it gets INVALID to that, for a PONG would not tell. A PING that carries something is no question.
+ *
  * @since 0.1.0
  */
+import * as Digest from "./Digest.ts"
 import * as Message from "./Message.ts"
 import * as Trailer from "./Trailer.ts"
 import type { Tuple } from "./Tuple.ts"
@@ -69,8 +76,13 @@ export type Action =
   | { readonly _tag: "Report"; readonly now: number }
   /** Send PONG, and behind it what was not taken of this peer. */
   | { readonly _tag: "Confess" }
-  /** Send every tuple held, as of now; from now on with `versions`, if the peer knows them. */
-  | { readonly _tag: "Dump"; readonly versions: boolean }
+  /**
+   * Send every tuple held, as of now, from now on as a node of ours has them if it is one; or what differs, if it says
+   * what it holds.
+   */
+  | { readonly _tag: "Dump"; readonly ours: boolean; readonly digest: Digest.Digest | undefined }
+  /** Take what is behind this PING. */
+  | { readonly _tag: "Take"; readonly cargo: Trailer.Trailer }
   /** Send the tuple that was accepted. */
   | { readonly _tag: "Tell" }
 
@@ -132,6 +144,7 @@ const received = (state: State, message: Message.Message | Message.Malformed, no
         case "Hello":
           return { state: connected, actions: dump(message) }
         case "Ping":
+          if (Trailer.carries(message.trailer) || Trailer.isOfNode(message.trailer)) return { state, actions: invalid }
           return { state: start, actions: answer(message, now) }
         case "Publish":
           return { state: { _tag: "Start", refused: Math.min(refused + 1, mostRefused) }, actions: invalid }
@@ -143,8 +156,12 @@ const received = (state: State, message: Message.Message | Message.Malformed, no
         case "Publish":
           return { state: connected, actions: [accept(message)] }
         case "Ping":
+          if (message.trailer?._tag === "Trailer" && Trailer.carries(message.trailer)) {
+            return { state: connected, actions: [{ _tag: "Take", cargo: message.trailer }] }
+          }
           return { state: refused === 0 ? connected : { ...connected, refused: 0 }, actions: answer(message, now) }
         case "Hello":
+          if (Trailer.isOfNode(message.trailer)) return { state: connected, actions: dump(message) }
           return refused > 0
             ? { state: { _tag: "Connected", heardAt: now, refused: refused - 1 }, actions: dump(message) }
             : { state: startAgain(state), actions: invalid }
@@ -160,7 +177,7 @@ const startAgain = ({ refused }: State): State => ({ _tag: "Start", refused })
 const mostRefused = 1000
 
 const dump = ({ trailer }: Message.Trailable): ReadonlyArray<Action> => [
-  { _tag: "Dump", versions: Trailer.find(trailer, Trailer.tags.versions) !== undefined }
+  { _tag: "Dump", ours: Trailer.isOfNode(trailer), digest: Digest.find(trailer) }
 ]
 
 const accept = ({ tuple, version }: Message.Publish): Action =>

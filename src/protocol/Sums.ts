@@ -53,8 +53,8 @@ export const read = (to: Sums, octets: Octets): void => {
  * @since 0.1.0
  * @category conversions
  */
-export const write = (from: Sums, octets: Buffer): void => {
-  for (let word = 0; word < words; word++) octets.writeUInt32BE(from[word] ?? 0, 4 * word)
+export const write = (from: Sums, octets: Uint8Array): void => {
+  for (let at = 0; at < length; at++) octets[at] = (from[at >> 2] ?? 0) >>> (24 - 8 * (at & 3))
 }
 
 /**

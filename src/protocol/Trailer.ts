@@ -30,13 +30,31 @@ import * as Octets from "./Octets.ts"
  * | `status` | PONG | see NodeStatus |
  * | `refusalsRequest` | PING | none: please say behind the PONG what of ours you did not take |
  * | `refusals` | PONG | see Refusals |
- * | `versions` | HELLO | none: I know versions |
+ * | `node` | HELLO, PONG | none: I know versions, batches of entries, and all that follows |
  * | `version` | PUBLISH | see Version |
+ * | `digest` | HELLO, PING, PONG | see Digest: compare it with yours |
+ * | `entries` | PING, PONG | see Batch |
+ * | `ranges` | PING, PONG | see Ranges |
+ * | `wanted` | PING, PONG | keys, see Batch: please say what you hold of these |
  *
  * @since 0.1.0
  * @category models
  */
-export const tags = { statusRequest: 1, status: 2, refusalsRequest: 3, refusals: 4, versions: 5, version: 6 } as const
+export const tags = {
+  statusRequest: 1,
+  status: 2,
+  refusalsRequest: 3,
+  refusals: 4,
+  node: 5,
+  version: 6,
+  digest: 10,
+  entries: 11,
+  ranges: 12,
+  wanted: 13
+} as const
+
+/** A PING or PONG with one of these behind it carries them, and is no question and no answer. */
+const cargo: ReadonlyArray<number> = [tags.entries, tags.ranges, tags.wanted]
 
 /**
  * @since 0.1.0
@@ -126,6 +144,24 @@ export const lengthOf = (...bodies: ReadonlyArray<number>): number =>
  */
 export const find = (trailer: Trailer | Broken | undefined, tag: number): Octets.Octets | undefined =>
   trailer?._tag === "Trailer" ? trailer.sections.find((section) => section.tag === tag)?.body : undefined
+
+/**
+ * Whether a PING or PONG with this trailer carries something, and is no question and no answer.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const carries = (trailer: Trailer | Broken | undefined): boolean =>
+  trailer?._tag === "Trailer" && trailer.sections.some(({ tag }) => cargo.includes(tag))
+
+/**
+ * Whether its sender is a node of ours, which says HELLO so and hears INVALID where it is not known.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const isOfNode = (trailer: Trailer | Broken | undefined): boolean =>
+  trailer?._tag === "Trailer" && trailer.sections.some(({ tag }) => tag === tags.node || tag === tags.digest)
 
 /**
  * What stands in a frame from `start` to its end; nothing where that is no trailer. Total, and keeps no hold on the

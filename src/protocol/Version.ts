@@ -38,7 +38,14 @@ export interface Version {
 export const originLength = 8
 
 const timeLength = 6
-const length = timeLength + 2 + originLength
+
+/**
+ * Octets of a version.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const length: number = timeLength + 2 + originLength
 const mostTime = 2 ** 48 - 1
 const mostCount = 2 ** 16 - 1
 
@@ -92,16 +99,48 @@ const head: Uint8Array = Trailer.encode(
  * @since 0.1.0
  * @category encoding
  */
-export const write = (frame: Uint8Array, start: number, { counter, origin, time }: Version): void => {
+export const write = (frame: Uint8Array, start: number, version: Version): void => {
   frame.set(head, start)
   const at = start + head.length
-  put(frame, at, timeLength, time)
-  put(frame, at + timeLength, 2, counter)
-  for (let n = 0; n < originLength; n++) frame[at + timeLength + 2 + n] = origin.charCodeAt(n)
-  put(frame, at + length, 4, Trailer.crc32c(frame, start, at + length))
+  put(frame, at, version)
+  putNumber(frame, at + length, 4, Trailer.crc32c(frame, start, at + length))
 }
 
-const put = (frame: Uint8Array, start: number, count: number, value: number): void => {
+/**
+ * Writes the octets of a version.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const put = (frame: Uint8Array, at: number, { counter, origin, time }: Version): void => {
+  putNumber(frame, at, timeLength, time)
+  putNumber(frame, at + timeLength, 2, counter)
+  for (let n = 0; n < originLength; n++) frame[at + timeLength + 2 + n] = origin.charCodeAt(n)
+}
+
+/**
+ * The octets of a version: of two, those of the newer one are greater.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const stamp = ({ counter, origin, time }: Version): Octets.Octets => {
+  const high = Math.floor(time / 2 ** 24)
+  return (
+    String.fromCharCode(
+      high >>> 16,
+      (high >>> 8) & 0xff,
+      high & 0xff,
+      (time >>> 16) & 0xff,
+      (time >>> 8) & 0xff,
+      time & 0xff,
+      counter >>> 8,
+      counter & 0xff
+    ) + origin
+  )
+}
+
+const putNumber = (frame: Uint8Array, start: number, count: number, value: number): void => {
   for (let at = start + count - 1, left = value; at >= start; at--, left = Math.floor(left / 256))
     frame[at] = left % 256
 }
@@ -133,16 +172,23 @@ const originAt = (frame: Uint8Array, start: number): Octets.Octets => {
  */
 export const read = (frame: Uint8Array, start: number): Version | undefined => {
   if (frame.length !== start + trailerLength) return undefined
-  for (let at = 0; at < head.length; at++) if (frame[start + at] !== head[at]) return undefined
-  const at = start + head.length
-  const sum = at + length
-  if (number(frame, sum, 4) !== Trailer.crc32c(frame, start, sum)) return undefined
-  return {
-    time: number(frame, at, timeLength),
-    counter: number(frame, at + timeLength, 2),
-    origin: originAt(frame, at + timeLength + 2)
-  }
+  for (let n = 0; n < head.length; n++) if (frame[start + n] !== head[n]) return undefined
+  const begin = start + head.length
+  const end = begin + length
+  return number(frame, end, 4) === Trailer.crc32c(frame, start, end) ? at(frame, begin) : undefined
 }
+
+/**
+ * Reads the octets of a version.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const at = (frame: Uint8Array, start: number): Version => ({
+  time: number(frame, start, timeLength),
+  counter: number(frame, start + timeLength, 2),
+  origin: originAt(frame, start + timeLength + 2)
+})
 
 const number = (frame: Uint8Array, start: number, count: number): number => {
   let value = 0
@@ -159,10 +205,5 @@ const number = (frame: Uint8Array, start: number, count: number): number => {
 export const decode = (trailer: Trailer.Trailer | Trailer.Broken | undefined): Version | undefined => {
   const body = Trailer.find(trailer, Trailer.tags.version)
   if (body?.length !== length) return undefined
-  const octets = Octets.toBytes(body)
-  return {
-    time: number(octets, 0, timeLength),
-    counter: number(octets, timeLength, 2),
-    origin: body.slice(timeLength + 2)
-  }
+  return at(Octets.toBytes(body), 0)
 }

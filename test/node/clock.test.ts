@@ -78,8 +78,8 @@ describe("a time of day that is set", () => {
     ["back by a day", -24 * hour, 0],
     ["back by a second", -1000, 0],
     ["forward by a moment", 400, 0],
-    ["forward by a second", 1000, 1],
-    ["forward by a year", 365 * 24 * hour, 1]
+    ["forward by a second", 1000, 0],
+    ["forward by a year", 365 * 24 * hour, 0]
   ])("%s: nobody is forgotten, nothing is told twice, HELLO %s %s times", ([, by, times]) =>
     Effect.gen(function* () {
       const { before, client, hellos, machine, network, server } = yield* linked

@@ -9,7 +9,7 @@ import {
   assertSeenOnce,
   assertSilent,
   flood,
-  PUBLISH,
+  CARGO,
   published,
   at,
   chain,
@@ -37,10 +37,10 @@ const run = (network: Network, count: number, edges: Edges) =>
     yield* assertSame(nodes, published(nodes, "old"))
     assertSeenOnce(nodes, published(nodes, "old"))
     for (const node of [at(nodes, 0), at(nodes, count >> 1), at(nodes, -1)]) {
-      const frames = yield* cost(network, PUBLISH, node.gossip.publish(`new-${node.name}`, "1"))
-      assert.strictEqual(frames, flood(count, edges.length), `PUBLISH frames of a tuple from ${node.name}`)
+      const frames = yield* cost(network, CARGO, node.gossip.publish(`new-${node.name}`, "1"))
+      assert.strictEqual(frames, flood(count, edges.length), `batches of a tuple from ${node.name}`)
     }
-    assert.strictEqual(yield* cost(network, PUBLISH, at(nodes, 0).gossip.publish(`new-n0`, "1")), 0, "no news")
+    assert.strictEqual(yield* cost(network, CARGO, at(nodes, 0).gossip.publish(`new-n0`, "1")), 0, "no news")
     yield* publishEach(nodes, "all")
     yield* quiet(network)
     const all = [...published(nodes, "old"), ...published(nodes, "all")]
@@ -97,7 +97,7 @@ describe("topologies", () => {
       yield* node.gossip.connect(node.endpoint)
       yield* quiet(network)
       // It hears itself, as client and as server; neither is news.
-      assert.isAtMost(yield* cost(network, PUBLISH, node.gossip.publish("new", "1")), 2)
+      assert.isAtMost(yield* cost(network, CARGO, node.gossip.publish("new", "1")), 2)
       yield* assertSame([node], ["old=1", "new=1"])
       assertSeenOnce([node], ["old=1", "new=1"])
       yield* assertSilent(network, 1)
@@ -114,7 +114,7 @@ describe("topologies", () => {
         [1, 0]
       ])
       yield* quiet(network)
-      assert.isAtMost(yield* cost(network, PUBLISH, at(nodes, 0).gossip.publish("new", "1")), flood(2, 2))
+      assert.isAtMost(yield* cost(network, CARGO, at(nodes, 0).gossip.publish("new", "1")), flood(2, 2))
       yield* assertSame(nodes, [...published(nodes, "old"), "new=1"])
       assertSeenOnce(nodes, [...published(nodes, "old"), "new=1"])
       yield* assertSilent(network, 2)

@@ -16,7 +16,7 @@ import {
   flood,
   link,
   pass,
-  PUBLISH,
+  CARGO,
   publishEach,
   published,
   quiet,
@@ -42,8 +42,9 @@ describe("random networks", () => {
       yield* publishEach(early, "early")
       yield* quiet(network)
       const late = nodes.filter((_, n) => n % Math.ceil(count / 40) === 0)
-      const frames = yield* cost(network, PUBLISH, publishEach(late, "late"))
-      assert.strictEqual(frames, late.length * flood(count, edges.length))
+      const frames = yield* cost(network, CARGO, publishEach(late, "late"))
+      // What is under way at once may share a batch.
+      assert.isAtMost(frames, late.length * flood(count, edges.length))
       const all = [...published(early, "early"), ...published(late, "late")]
       yield* assertSame(nodes, all)
       assertSeenOnce(nodes, all)

@@ -352,6 +352,8 @@ describe("as a client", () => {
       const raw = yield* rawServer(MemoryTransport.make(network, "server"), "inproc://server")
       const node = yield* start(network, "client", { connect: ["inproc://server"], ...options })
       yield* settle(network)
+      yield* raw.say(PONG)
+      yield* settle(network)
       return { network, raw, node, gossip: node.gossip }
     })
 
@@ -425,6 +427,8 @@ describe("as a client", () => {
       const second = yield* rawServer(MemoryTransport.make(network, "second"), "inproc://second")
       yield* node.gossip.connect("inproc://second")
       yield* settle(network)
+      yield* second.say(PONG)
+      yield* settle(network)
       raw.take()
       second.take()
       yield* raw.say(PONG, PUBLISH("a", "1", 77), PUBLISH("a", "1"), PUBLISH("b", "2"))
@@ -497,6 +501,8 @@ describe("as a client", () => {
         yield* network.cut("client", "server")
         yield* gossip.publish(`k${n}`, "v")
         yield* pass(network, 1000)
+        yield* raw.say(PONG)
+        yield* settle(network)
         const heard = raw.take()
         const connection = heard.slice(heard.indexOf("gone") + 1)
         assert.strictEqual(connection[0], "HELLO")

@@ -125,6 +125,8 @@ export const PUBLISH = 2
 export const PING = 3
 export const PONG = 4
 export const INVALID = 5
+/** PING and PONG that carry something. */
+export const CARGO = 6
 
 /** Lets happen whatever can without time going by. */
 export const settle = (network: Network): Effect.Effect<void> =>
@@ -145,7 +147,7 @@ export const pass = (network: Network, milliseconds: number): Effect.Effect<void
 /** Frames delivered so far that are no heartbeat. */
 export const news = (network: Network): Effect.Effect<number> =>
   Effect.map(
-    Effect.forEach([HELLO, PUBLISH, INVALID], (id) => network.count({ id })),
+    Effect.forEach([HELLO, PUBLISH, INVALID, CARGO], (id) => network.count({ id })),
     (counts) => counts.reduce((a, b) => a + b)
   )
 

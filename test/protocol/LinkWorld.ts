@@ -176,8 +176,8 @@ export class LinkWorld {
           this.down()
           this.up()
           break
-        case "Tell":
-          throw new Error("told unasked")
+        default:
+          throw new Error(`${action._tag}, unasked`)
       }
     }
   }

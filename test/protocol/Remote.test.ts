@@ -1,16 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary } from "effect"
+import * as Digest from "../../src/protocol/Digest.ts"
 import * as Message from "../../src/protocol/Message.ts"
 import * as Remote from "../../src/protocol/Remote.ts"
+import * as Trailer from "../../src/protocol/Trailer.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as arbitrary from "./arbitraries.ts"
 
 const timing: Remote.Timing = { pingInterval: 250, timeout: 1000, silence: 20_000 }
 
+const digest = { count: 3, fingerprint: "0123456789abcdef" }
 const messages = {
   HELLO: Message.hello,
   PING: Message.ping,
   PONG: Message.pong,
+  "PONG of ours": { ...Message.pong, trailer: Trailer.make({ tag: Trailer.tags.node, body: "" }) },
+  "PONG with a digest": { ...Message.pong, trailer: Trailer.make(Digest.section(digest)) },
+  "PONG with cargo": { ...Message.pong, trailer: Trailer.make({ tag: Trailer.tags.entries, body: "" }) },
   INVALID: Message.invalid,
   malformed: Message.decode([]),
   "PUBLISH k=v": Message.publish(new Tuple("k", "v")),
@@ -86,6 +92,9 @@ const line = (action: Remote.Action): string => {
     case "Tell":
     case "Forget":
       return action._tag
+    case "Compare":
+    case "Take":
+      return action._tag
     case "Close":
       return `Close(${action.silent})`
   }
@@ -112,6 +121,20 @@ const into = {
     link.hears("PONG")
     return link
   },
+  /** The server is one of ours, and says what it holds. */
+  Compared: () => {
+    const link = into.Joining()
+    link.sequence = 7
+    assert.strictEqual(link.hears("PONG with a digest"), "News(5-7)")
+    link.sequence = 5
+    return link
+  },
+  /** The server is one of ours, and does not say what it holds. */
+  Ours: () => {
+    const link = into.Joining()
+    assert.strictEqual(link.hears("PONG of ours"), "News(0-5) Lost(0-5 except []) PING")
+    return link
+  },
   /** On a new connection, all 5 changes synced. */
   Rejoining: () => {
     const link = into.Synced()
@@ -131,7 +154,7 @@ const into = {
     link.wait(1250).ticks()
     link.hears("PONG")
     link.wait(250).ticks()
-    assert.strictEqual(link.hears("PONG"), helloDoubt)
+    assert.strictEqual(link.hears("PONG"), helloAgain)
     return link
   },
   /** The second HELLO was refused as well. */
@@ -140,17 +163,13 @@ const into = {
     link.hears("INVALID")
     link.hears("PONG")
     link.hears("PONG")
-    link.hears("PONG")
     link.hears("INVALID")
     return link
   }
 }
 
-const hello = "Forget HELLO PING News(0-5) PING"
-const helloAgain = "Forget PING HELLO PING News(0-5) PING"
-const helloSynced = "Forget HELLO PING News(5-5) PING"
-const helloRepair = "Forget PING HELLO PING News(5-5) PING"
-const helloDoubt = "Forget PING HELLO PING"
+const hello = "Forget HELLO PING"
+const helloAgain = "Forget PING HELLO PING"
 
 type Input = keyof typeof messages | "slept" | "up" | "down" | "new tuple" | "tick" | "tick, early" | "silence"
 type Row = readonly [state: keyof typeof into, input: Input, does: string, next: Remote.State["_tag"]]
@@ -206,9 +225,9 @@ describe("every state and every input", () => {
     ["Joining", "down", "-", "Disconnected"],
     ["Joining", "tick", "PING", "Joining"],
     ["Joining", "tick, early", "-", "Joining"],
-    ["Joining", "new tuple", "Tell", "Joining"],
+    ["Joining", "new tuple", "-", "Joining"],
     ["Joining", "PUBLISH k=v", "Accept(k, synced 0)", "Joining"],
-    ["Joining", "PONG", "Lost(0-5 except [])", "Connected"],
+    ["Joining", "PONG", "News(0-5) Lost(0-5 except []) PING", "Connected"],
     ["Joining", "INVALID", helloAgain, "Joining"],
     ["Joining", "HELLO", "-", "Joining"],
     ["Joining", "PING", "-", "Joining"],
@@ -217,19 +236,19 @@ describe("every state and every input", () => {
     ["Joining", "silence", "Close(20000) at 20000", "Disconnected"],
 
     ["Rejoining", "PUBLISH k=v", "Accept(k, synced 5)", "Joining"],
-    ["Rejoining", "PONG", "Lost(5-5 except [])", "Connected"],
-    ["Rejoining", "INVALID", helloRepair, "Joining"],
+    ["Rejoining", "PONG", "News(5-5) Lost(5-5 except []) PING", "Connected"],
+    ["Rejoining", "INVALID", helloAgain, "Joining"],
     ["Rejoining", "silence", "Close(20000) at 20000", "Disconnected"],
 
-    ["Repairing", "up", helloSynced, "Joining"],
-    ["Repairing", "new tuple", "Tell", "Joining"],
+    ["Repairing", "up", hello, "Joining"],
+    ["Repairing", "new tuple", "-", "Joining"],
     ["Repairing", "PUBLISH k=v", "Accept(k, synced 5)", "Joining"],
     ["Repairing", "PONG", "-", "Joining"],
     ["Repairing", "INVALID", "-", "Joining"],
     ["Repairing", "tick", "PING", "Joining"],
     ["Repairing", "silence", "Close(20000) at 20000", "Disconnected"],
 
-    ["Doubting", "up", helloSynced, "Joining"],
+    ["Doubting", "up", hello, "Joining"],
     ["Doubting", "new tuple", "-", "Joining"],
     ["Doubting", "PUBLISH k=v", "Accept(k, synced 5)", "Joining"],
     ["Doubting", "PONG", "-", "Joining"],
@@ -241,7 +260,7 @@ describe("every state and every input", () => {
     ["Refused", "down", "-", "Disconnected"],
     ["Refused", "tick", "Forget PING HELLO PING", "Joining"],
     ["Refused", "tick, early", "-", "Joining"],
-    ["Refused", "new tuple", "Tell", "Joining"],
+    ["Refused", "new tuple", "-", "Joining"],
     ["Refused", "PUBLISH k=v", "Accept(k, synced 0)", "Joining"],
     ["Refused", "PONG", "-", "Joining"],
     ["Refused", "INVALID", "-", "Joining"],
@@ -252,6 +271,18 @@ describe("every state and every input", () => {
     ["Connected", "tick", "PING", "Connected"],
     ["Connected", "tick, early", "-", "Connected"],
     ["Connected", "new tuple", "Tell", "Connected"],
+    ["Joining", "PONG with cargo", "Take", "Joining"],
+    ["Connected", "PONG with cargo", "Take", "Connected"],
+    ["Connected", "PONG with a digest", "Compare", "Connected"],
+    ["Compared", "PONG with a digest", "Compare", "Connected"],
+    ["Compared", "PONG with cargo", "Take", "Connected"],
+    ["Compared", "new tuple", "Tell", "Connected"],
+    ["Compared", "PUBLISH k=v", "Accept(k)", "Connected"],
+    ["Compared", "INVALID", helloAgain, "Joining"],
+    ["Compared", "tick", "PING", "Connected"],
+    ["Ours", "PONG of ours", "-", "Connected"],
+    ["Ours", "new tuple", "Tell", "Connected"],
+    ["Ours", "INVALID", helloAgain, "Joining"],
     ["Connected", "PUBLISH k=v", "Accept(k)", "Connected"],
     ["Connected", "PONG", "-", "Connected"],
     ["Connected", "INVALID", helloAgain, "Joining"],
@@ -261,8 +292,8 @@ describe("every state and every input", () => {
     ["Connected", "slept", "-", "Connected"],
     ["Connected", "silence", "Close(20000) at 20000", "Disconnected"],
 
-    ["Synced", "up", helloSynced, "Joining"],
-    ["Synced", "INVALID", helloRepair, "Joining"],
+    ["Synced", "up", hello, "Joining"],
+    ["Synced", "INVALID", helloAgain, "Joining"],
     // Every PING was answered: it is the next that is not.
     ["Synced", "silence", "Close(20000) at 20250", "Disconnected"]
   ])("%s, %s: %s, then %s", (state, input, does, next) => {
@@ -315,7 +346,7 @@ describe("INVALID", () => {
     const answers = Array.from({ length: 100 }, () => link.hears("INVALID"))
     assert.deepStrictEqual(
       answers.filter((answer) => answer !== "-"),
-      [helloRepair]
+      [helloAgain]
     )
   })
 
@@ -339,7 +370,7 @@ describe("INVALID", () => {
   it("is over with the first HELLO that is taken", () => {
     const link = into.Refused()
     give(link, "tick")
-    for (let pong = 0; pong < 3; pong++) link.hears("PONG")
+    for (let pong = 0; pong < 2; pong++) link.hears("PONG")
     assert.strictEqual(link.state._tag, "Joining")
     link.hears("PONG")
     assert.strictEqual(link.state._tag, "Connected")
@@ -350,6 +381,43 @@ describe("INVALID", () => {
     link.hears("PONG")
     link.hears("PONG")
     assert.strictEqual(link.state._tag, "Connected")
+  })
+})
+
+describe("a server of ours", () => {
+  it("says INVALID where it has forgotten us, so its PONG leaves no doubt", () => {
+    const link = into.Compared()
+    for (let times = 0; times < 10; times++) {
+      link.wait(5000).ticks()
+      assert.strictEqual(link.hears("PONG with a digest"), "Compare")
+    }
+  })
+
+  it("is compared with, so what it has seen need not be known, and what it had seen before is not forgotten", () => {
+    const link = into.Synced()
+    link.down()
+    link.up()
+    link.hears("PONG with a digest")
+    link.sequence = 9
+    for (let times = 0; times < 3; times++) {
+      link.wait(250).ticks()
+      link.hears("PONG with a digest")
+    }
+    assert.strictEqual(link.state.synced, 5)
+  })
+
+  it("that was taken for another is recognized when it answers", () => {
+    const link = into.Joining()
+    for (let tick = 0; link.state._tag === "Joining"; tick++) link.wait(250).ticks()
+    assert.deepInclude(link.state, { ours: false, compared: false })
+    link.hears("PONG with a digest")
+    assert.deepInclude(link.state, { ours: true, compared: true })
+  })
+
+  it("is told nothing twice by a PONG that carries something: it answers nothing", () => {
+    const link = into.Joining()
+    for (let times = 0; times < 5; times++) assert.strictEqual(link.hears("PONG with cargo"), "Take")
+    assert.strictEqual(link.state._tag, "Joining")
   })
 })
 
@@ -421,10 +489,10 @@ describe("what the server has seen", () => {
     link.publish()
     link.down()
     link.sequence = 9
-    assert.strictEqual(link.up(), "Forget HELLO PING News(5-9) PING")
+    assert.strictEqual(link.up(), "Forget HELLO PING")
     assert.strictEqual(link.hears("PUBLISH k=v"), "Accept(k, synced 5)")
     assert.strictEqual(link.hears("PUBLISH l=v"), "Accept(l, synced 5)")
-    assert.strictEqual(link.hears("PONG"), "Lost(5-9 except [k,l])")
+    assert.strictEqual(link.hears("PONG"), "News(5-9) Lost(5-9 except [k,l]) PING")
     link.hears("PONG")
     assert.strictEqual(link.state.synced, 9)
   })
@@ -435,7 +503,7 @@ describe("what the server has seen", () => {
     give(link, "tick")
     link.down()
     link.up()
-    assert.strictEqual(link.hears("PONG"), "Lost(5-6 except [])")
+    assert.strictEqual(link.hears("PONG"), "News(5-6) Lost(5-6 except []) PING")
     assert.strictEqual(link.state.synced, 5)
     link.hears("PONG")
     assert.strictEqual(link.state.synced, 6)
@@ -446,11 +514,11 @@ describe("a server that is silent while we join", () => {
   const lastTicks = (link: Link, ticks: number) =>
     Array.from({ length: ticks }, () => `${link.wait(250).now} ${link.ticks()}`).slice(-2)
 
-  it("and never answered a PING is taken as joined after ten timeouts, counted from its last tuple", () => {
+  it("and never answered a PING is taken as joined after three timeouts, counted from its last tuple", () => {
     const link = into.Joining()
     link.wait(600)
     link.hears("PUBLISH k=v")
-    assert.deepStrictEqual(lastTicks(link, 41), ["10600 PING", "10850 Lost(0-5 except [k])"])
+    assert.deepStrictEqual(lastTicks(link, 13), ["3600 PING", "3850 News(0-5) Lost(0-5 except [k]) PING"])
     assert.deepStrictEqual([link.state._tag, link.state.synced], ["Connected", 0])
     assert.strictEqual(link.hears("PUBLISH k=v"), "Accept(k)")
   })
@@ -511,7 +579,7 @@ describe("silence, for so long that the connection is given up", () => {
         const does = silence(link)
         assert.strictEqual(link.state._tag, "Disconnected")
         assert.strictEqual(link.down(), "-")
-        assert.match(link.up(), /^Forget HELLO PING News\(5-6\) PING$/)
+        assert.match(link.up(), /^Forget HELLO PING$/)
         // It says something at once, and takes nothing.
         link.hears("PONG")
         return Number(/Close\((\d+)\)/.exec(does)?.[1])
@@ -575,8 +643,8 @@ describe("doubt: the server may have forgotten us", () => {
 
   it.each([
     [750, "-"],
-    [751, helloDoubt],
-    [60_000, helloDoubt]
+    [751, helloAgain],
+    [60_000, helloAgain]
   ])("no PONG to a PING for %s ms, the one before being 250 ms older: then, with the next, %s", (gap, does) => {
     const link = settled()
     link.wait(250).ticks()
@@ -588,13 +656,13 @@ describe("doubt: the server may have forgotten us", () => {
     const link = settled()
     assert.strictEqual(link.wait(1500).ticks(), "PING")
     assert.strictEqual(link.hears("PONG"), "-")
-    assert.strictEqual(next(link), helloDoubt)
+    assert.strictEqual(next(link), helloAgain)
   })
 
   it("a PUBLISH behind the late PONG clears it, one before does not", () => {
     for (const [first, second, does] of [
       ["PONG", "PUBLISH k=v", "-"],
-      ["PUBLISH k=v", "PONG", helloDoubt]
+      ["PUBLISH k=v", "PONG", helloAgain]
     ] as const) {
       const link = settled()
       link.wait(1500).ticks()
@@ -620,7 +688,7 @@ describe("doubt: the server may have forgotten us", () => {
       return next(link)
     })
     assert.deepStrictEqual(answers.slice(0, 3), ["-", "-", "-"], "for a timeout it is waited for")
-    assert.strictEqual(answers.filter((does) => does === helloDoubt).length, hellos)
+    assert.strictEqual(answers.filter((does) => does === helloAgain).length, hellos)
   })
 
   it.each([
@@ -642,7 +710,7 @@ describe("doubt: the server may have forgotten us", () => {
       }
       const answers = Array.from({ length: pings }, () => link.hears("PONG"))
       for (let n = 0; n < 8; n++) answers.push(next(link))
-      assert.strictEqual(answers.filter((does) => does === helloDoubt).length, hellos)
+      assert.strictEqual(answers.filter((does) => does === helloAgain).length, hellos)
     }
   )
 
@@ -689,7 +757,7 @@ describe("doubt: the server may have forgotten us", () => {
     assert.strictEqual(link.hears("PONG"), "-")
     assert.strictEqual(link.hears("PUBLISH k=v"), "Accept(k)")
     assert.strictEqual(next(link), "-")
-    assert.strictEqual(next(link), helloDoubt)
+    assert.strictEqual(next(link), helloAgain)
   })
 
   it("a machine that slept, or the time of day was set: a tuple behind the PONG clears it", () => {
@@ -703,10 +771,9 @@ describe("doubt: the server may have forgotten us", () => {
   it("a machine that slept while it joined", () => {
     const link = into.Joining()
     link.sleeps()
-    assert.strictEqual(link.hears("PONG"), "Lost(0-5 except [])")
+    assert.strictEqual(link.hears("PONG"), "News(0-5) Lost(0-5 except []) PING")
     assert.strictEqual(link.hears("PONG"), "-")
-    assert.strictEqual(next(link), "-")
-    assert.strictEqual(next(link), helloDoubt)
+    assert.strictEqual(next(link), helloAgain)
   })
 
   it("is kept until it may be acted on", () => {
@@ -716,7 +783,7 @@ describe("doubt: the server may have forgotten us", () => {
       link.hears("PONG")
     }
     doubt()
-    assert.strictEqual(next(link), helloDoubt)
+    assert.strictEqual(next(link), helloAgain)
     for (let pong = 0; pong < 3; pong++) link.hears("PONG")
     doubt()
     const hellos = Array.from({ length: 100 }, () => next(link)).filter((does) => does.includes("HELLO"))
@@ -735,7 +802,7 @@ describe("doubt: the server may have forgotten us", () => {
       link.hears("PUBLISH k=v")
     }
     assert.strictEqual(link.wait(600).hears("PONG"), "-")
-    assert.strictEqual(link.hears("PONG"), helloDoubt)
+    assert.strictEqual(link.hears("PONG"), helloAgain)
   })
 })
 
@@ -777,7 +844,7 @@ it.prop(
       switch (name) {
         case "up":
           does = link.up()
-          assert.match(does, /^Forget HELLO PING News\(\d+-\d+\) PING$/)
+          assert.match(does, /^Forget HELLO PING$/)
           assert.strictEqual(link.state._tag, "Joining")
           up = true
           break

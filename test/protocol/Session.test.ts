@@ -1,16 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary } from "effect"
+import * as Digest from "../../src/protocol/Digest.ts"
 import * as Message from "../../src/protocol/Message.ts"
 import * as NodeStatus from "../../src/protocol/NodeStatus.ts"
 import * as Session from "../../src/protocol/Session.ts"
+import * as Trailer from "../../src/protocol/Trailer.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as arbitrary from "./arbitraries.ts"
 
 const tuple = new Tuple("key", "value")
 const version = { time: 1_750_000_000_123, counter: 7, origin: "\u0001\u00ffabcdef" }
+const digest = { count: 3, fingerprint: "0123456789abcdef" }
+const cargo = Trailer.make({ tag: Trailer.tags.entries, body: "" }, Digest.section(digest))
 const messages = {
   HELLO: Message.hello,
   "HELLO of ours": Message.greeting,
+  "HELLO with a digest": { ...Message.hello, trailer: Trailer.make(Digest.section(digest)) },
+  "PING of ours": { ...Message.ping, trailer: Trailer.make({ tag: Trailer.tags.node, body: "" }) },
+  "PING with a digest": { ...Message.ping, trailer: Trailer.make(Digest.section(digest)) },
+  "PING with cargo": { ...Message.ping, trailer: cargo },
   PUBLISH: Message.publish(tuple),
   "PUBLISH with a version": Message.publish(tuple, version),
   PING: Message.ping,
@@ -21,8 +29,10 @@ const messages = {
 }
 const actions = {
   "-": [],
-  Dump: [{ _tag: "Dump", versions: false }],
-  "Dump with versions": [{ _tag: "Dump", versions: true }],
+  Dump: [{ _tag: "Dump", ours: false, digest: undefined }],
+  "Dump of ours": [{ _tag: "Dump", ours: true, digest: undefined }],
+  "Dump what differs": [{ _tag: "Dump", ours: true, digest }],
+  Take: [{ _tag: "Take", cargo }],
   Tell: [{ _tag: "Tell" }],
   Accept: [{ _tag: "Accept", tuple }],
   "Accept the version": [{ _tag: "Accept", tuple, version }],
@@ -55,7 +65,18 @@ type Row = readonly [
 describe("every state and every message", () => {
   it.each<Row>([
     ["Start", "HELLO", "Dump", "Connected", 0],
-    ["Start", "HELLO of ours", "Dump with versions", "Connected", 0],
+    ["Start", "HELLO of ours", "Dump of ours", "Connected", 0],
+    ["Start", "HELLO with a digest", "Dump what differs", "Connected", 0],
+    ["Start", "PING of ours", "INVALID", "Start", 0],
+    ["Start", "PING with a digest", "INVALID", "Start", 0],
+    ["Start", "PING with cargo", "INVALID", "Start", 0],
+    ["Connected", "HELLO of ours", "Dump of ours", "Connected", 0],
+    ["Connected", "HELLO with a digest", "Dump what differs", "Connected", 0],
+    ["Connected", "PING of ours", "PONG", "Connected", 0],
+    ["Connected", "PING with a digest", "PONG", "Connected", 0],
+    ["Connected", "PING with cargo", "Take", "Connected", 0],
+    ["Connected, refused", "HELLO of ours", "Dump of ours", "Connected", 2],
+    ["Connected, refused", "PING with cargo", "Take", "Connected", 2],
     ["Start", "PING", "PONG", "Start", 0],
     ["Start", "PING that asks for the status", "Report", "Start", 0],
     ["Start", "PUBLISH", "INVALID", "Start", 1],

@@ -1,0 +1,237 @@
+/**
+ * What nodes of ours do with each other beside telling news: they compare what they hold, find out what differs (see
+ * Reconcile), and give each other that. Only the engine calls it.
+ *
+ * Each link has a queue of what the other is to be given, which waits until the other has taken what is before it. While
+ * it is long no more is found out, so it does not get longer than a few messages of the other's, however much differs.
+ *
+ * @since 0.1.0
+ */
+import { hash } from "node:crypto"
+import * as Batch from "../protocol/Batch.ts"
+import * as Digest from "../protocol/Digest.ts"
+import type * as Message from "../protocol/Message.ts"
+import type { Octets } from "../protocol/Octets.ts"
+import * as Ranges from "../protocol/Ranges.ts"
+import * as Reconcile from "../protocol/Reconcile.ts"
+import * as Summary from "../protocol/Summary.ts"
+import * as Trailer from "../protocol/Trailer.ts"
+import type { Change, Entry } from "../protocol/TupleMap.ts"
+import * as Version from "../protocol/Version.ts"
+import type { TupleStore } from "../services/TupleStore.ts"
+import { isCompared, isOurs, type Joined, type Link } from "./GossipLink.ts"
+
+/** What is due beside what is being given: with so much no more is found out, and no more keys are heard. */
+const busy = 1
+const mostDue = 8
+
+/** Octets of keys that are asked for at a time. */
+const keysAtOnce = 2 ** 14
+
+/**
+ * How often in a row two quiet sides have to differ before it is found out in what; twice as often each time that this has
+ * changed nothing, as where one of them does not take what the other has, up to so often.
+ */
+const patience = { least: 2, most: 256 }
+
+const isNode: Trailer.Section = { tag: Trailer.tags.node, body: "" }
+const ofNode = Trailer.make(isNode)
+
+/**
+ * How far a link has got.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  rounds: Reconcile.State
+  /** Ranges or keys, of which the other is to be given the entries. */
+  readonly due: Array<ReadonlyArray<Summary.Range> | ReadonlyArray<Octets>>
+  /** The other is being given them. */
+  giving: boolean
+  /** What the other has said and was not answered, because it has to be given so much. */
+  unanswered: Ranges.Ranges | undefined
+  /** How often in a row the two differed, the sequence number of our map then, and how often it may be. */
+  unequal: number
+  comparedAt: number
+  patience: number
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const begin = (): Progress => ({
+  rounds: Reconcile.idle,
+  due: [],
+  giving: false,
+  unanswered: undefined,
+  unequal: 0,
+  comparedAt: -1,
+  patience: patience.least
+})
+
+/** What the engine does for it. */
+interface Engine {
+  readonly send: (link: Link, section: Trailer.Section) => void
+  readonly pour: (link: Link, entries: Iterator<Entry, void>) => void
+  readonly accept: (link: Link, change: Change) => void
+  /** Whether the other may be given so many entries more, now. */
+  readonly mayGive: (link: Link, entries: number) => boolean
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export class Exchange {
+  readonly #store: TupleStore["Service"]
+  readonly #engine: Engine
+  readonly #summary = Summary.make((octets) => hash("sha256", octets, "binary"))
+  #digest: Digest.Digest | undefined
+
+  constructor(store: TupleStore["Service"], engine: Engine) {
+    this.#store = store
+    this.#engine = engine
+    const held = store.read({ upTo: store.sequence() })
+    for (let next = held.next(); next.done !== true; next = held.next()) this.note(next.value)
+  }
+
+  /** Something is held that was not. */
+  note({ tuple, version }: Entry): void {
+    Summary.set(this.#summary, tuple.keyOctets, Version.stamp(version))
+    this.#digest = undefined
+  }
+
+  /** Something is held no longer. */
+  forget(key: Octets): void {
+    Summary.remove(this.#summary, key)
+    this.#digest = undefined
+  }
+
+  get digest(): Digest.Digest {
+    return (this.#digest ??= Summary.fingerprint(this.#summary, Summary.everything))
+  }
+
+  /** The message as one of ours says it to this peer. Whom a rule keeps from some keys is not told what is held. */
+  dress(link: Link, message: Message.Message): Message.Message {
+    switch (message._tag) {
+      case "Hello":
+        return { ...message, trailer: Trailer.make(isNode, Digest.section(this.digest)) }
+      case "Ping":
+      case "Pong": {
+        if (!isOurs(link)) return message
+        const trailer = isCompared(link) ? Trailer.make(Digest.section(this.digest)) : ofNode
+        return { ...message, trailer }
+      }
+      default:
+        return message
+    }
+  }
+
+  /** A client has said what it holds. */
+  meet(link: Link, digest: Digest.Digest): void {
+    // What it is being given is cut short; there is never more than one such thing in its mailbox.
+    link.progress.due.length = 0
+    link.progress.unanswered = undefined
+    link.progress.rounds = Reconcile.idle
+    if (digest.fingerprint !== this.digest.fingerprint) this.#answer(link, Digest.toRanges(digest))
+  }
+
+  /** A server has said what it holds. Where it is something else for a while, and nothing moves, something was missed. */
+  compare(joined: Joined, digest: Digest.Digest): void {
+    const { mailbox, progress } = joined
+    const changed = progress.comparedAt !== this.#store.sequence()
+    progress.comparedAt = this.#store.sequence()
+    if (changed || digest.fingerprint === this.digest.fingerprint) progress.patience = patience.least
+    if (changed || !mailbox.outbox.isEmpty || digest.fingerprint === this.digest.fingerprint) progress.unequal = 0
+    else if (++progress.unequal >= progress.patience) {
+      progress.unequal = 0
+      progress.patience = Math.min(patience.most, 2 * progress.patience)
+      progress.unanswered = undefined
+      progress.rounds = Reconcile.idle
+      this.#say(joined, Reconcile.open(this.#summary))
+    }
+  }
+
+  /** Takes what the other carries to us. Nothing of what is not well-formed. */
+  take(link: Link, cargo: Trailer.Trailer): void {
+    for (const { body, tag } of cargo.sections) {
+      switch (tag) {
+        case Trailer.tags.entries:
+          for (const change of Batch.decode(body) ?? []) this.#engine.accept(link, change)
+          break
+        case Trailer.tags.ranges: {
+          const ranges = Ranges.decode(body)
+          if (ranges._tag === "Ranges") this.#answer(link, ranges)
+          break
+        }
+        case Trailer.tags.wanted: {
+          const keys = Batch.decodeKeys(body) ?? []
+          if (link.progress.due.length < mostDue) this.#give(link, keys)
+          break
+        }
+      }
+    }
+  }
+
+  #answer(link: Link, ranges: Ranges.Ranges): void {
+    const { progress } = link
+    if (progress.due.length >= busy) {
+      progress.unanswered = ranges
+      return
+    }
+    const { offers, reply, state, wants } = Reconcile.respond(progress.rounds, this.#summary, ranges)
+    const offered = offers.reduce((sum, range) => sum + Summary.fingerprint(this.#summary, range).count, 0)
+    // It would be a dump: who asks for that too often is heard later, when the two are compared again.
+    if (offered > 0 && !this.#engine.mayGive(link, offered)) return
+    progress.rounds = state
+    for (let next = 0; next < wants.length;) {
+      const keys = Batch.encodeKeys(wants, next, keysAtOnce)
+      next = keys.next
+      this.#engine.send(link, { tag: Trailer.tags.wanted, body: keys.body })
+    }
+    if (reply !== undefined) this.#say(link, reply)
+    this.#give(link, offers)
+  }
+
+  #say(link: Link, ranges: Ranges.Ranges): void {
+    this.#engine.send(link, { tag: Trailer.tags.ranges, body: Ranges.encode(ranges) })
+  }
+
+  #give(link: Link, due: Progress["due"][number]): void {
+    if (due.length === 0) return
+    link.progress.due.push(due)
+    if (link.progress.giving) return
+    link.progress.giving = true
+    this.#engine.pour(link, this.#entries(link, link.progress))
+  }
+
+  *#entries(link: Link, progress: Progress): Generator<Entry, void> {
+    for (let due = progress.due.shift(); due !== undefined; due = progress.due.shift()) {
+      for (const one of due) {
+        if (typeof one === "string") {
+          const entry = this.#store.get(one)
+          if (entry !== undefined) yield entry
+        } else yield* this.#within(one)
+      }
+      const { unanswered } = progress
+      if (unanswered !== undefined && progress.due.length < busy) {
+        progress.unanswered = undefined
+        this.#answer(link, unanswered)
+      }
+    }
+    progress.giving = false
+  }
+
+  /** One after the other: what is held may change while the other takes its time. */
+  *#within({ from, to }: Summary.Range): Generator<Entry, void> {
+    for (let rank = Summary.find(this.#summary, from).rank; ;) {
+      const key = Summary.entryAt(this.#summary, rank)?.key
+      if (key === undefined || (to !== undefined && key >= to)) return
+      const entry = this.#store.get(key)
+      if (entry !== undefined) yield entry
+      rank = Summary.find(this.#summary, Summary.after(key)).rank
+    }
+  }
+}
