@@ -64,9 +64,11 @@ export class Acceptance {
       if (this.#future.hold({ ...change, version })) journal.hold(version.time - now, origin)
       return undefined
     }
-    const outcome = this.#store.merge(change, { known, link: origin?.link ?? TupleMap.elsewhere, now })
+    const link = origin?.link ?? TupleMap.elsewhere
+    const outcome = this.#store.merge(change, { known, link, now, retention: settings.retention })
     const entry = this.#store.get(key)
-    if (entry === undefined) return undefined
+    // A tombstone of what was forgotten here.
+    if (entry === undefined) return void (journal.counters.stale += 1)
     switch (outcome) {
       case "Duplicate":
         journal.counters.duplicates += 1
@@ -79,11 +81,14 @@ export class Acceptance {
       case "Renewed":
         journal.counters.renewed += 1
         break
+      case "Deleted":
+        journal.counters.deleted += 1
+        break
       case "Accepted":
         journal.counters.accepted += 1
-        this.#quota.took(tuple, old)
     }
     this.#exchange.note(entry)
+    this.#quota.took(entry.tuple, old)
     this.#tellings.tellAll(entry, origin, outcome)
     return undefined
   }

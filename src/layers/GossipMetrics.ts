@@ -9,6 +9,7 @@
  * | `zgossip_remotes` | gauge | `state`: Connected, Joining, Disconnected |
  * | `zgossip_ready` | gauge: 1 or 0, see `GossipHealth` | |
  * | `zgossip_accepted_total`, `zgossip_duplicates_total`, `zgossip_renewed_total`, `zgossip_held_total`, `zgossip_stale_total` | counter | |
+ * | `zgossip_deleted_total`, `zgossip_expired_total`, `zgossip_forgotten_total` | counter | |
  * | `zgossip_invalid_total` | counter | `direction`: sent, received |
  * | `zgossip_malformed_total`, `zgossip_malformed_trailers_total`, `zgossip_refused_total` | counter | `reason` |
  * | `zgossip_replies_dropped_total`, `zgossip_defects_total` | counter | |
@@ -79,6 +80,9 @@ const names: { readonly [counter in keyof Counters]: Named } = {
   accepted: { name: "zgossip_accepted_total", description: "Tuples that were new here" },
   duplicates: { name: "zgossip_duplicates_total", description: "Tuples that were held already" },
   renewed: { name: "zgossip_renewed_total", description: "Tuples held, with a newer version of the same value" },
+  deleted: { name: "zgossip_deleted_total", description: "Keys that were deleted" },
+  expired: { name: "zgossip_expired_total", description: "Keys whose value had its time" },
+  forgotten: { name: "zgossip_forgotten_total", description: "Tombstones forgotten after tombstone/retention" },
   held: {
     name: "zgossip_held_total",
     description: "Tuples held back, as their versions are too far ahead of our clock"

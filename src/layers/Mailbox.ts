@@ -272,6 +272,6 @@ export const frameOf = (entry: Entry, versions: boolean): Uint8Array => {
 
 function* deliverAll(entries: Iterator<Entry, void>): Generator<Reply<GossipError>, void> {
   for (let next = entries.next(); next.done !== true; next = entries.next()) {
-    yield { _tag: "Deliver", tuple: next.value.tuple }
+    if (!next.value.deleted) yield { _tag: "Deliver", tuple: next.value.tuple }
   }
 }

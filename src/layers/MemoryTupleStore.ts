@@ -33,7 +33,12 @@ export const layer: Layer.Layer<TupleStore> = Layer.fresh(
         commit: Effect.void,
         get: (key) => map.entries.get(key),
         read: (range) => TupleMap.read(map, range),
+        expire: (now, most) => TupleMap.expire(map, now, most),
+        collect: (now, retention, most) => TupleMap.collect(map, now, retention, most),
+        nextEnd: () => map.ends.first?.time,
+        oldestTombstone: () => map.tombstones.first?.time,
         size: () => map.entries.size,
+        tombstones: () => map.tombstones.size,
         sequence: () => map.sequence
       })
     })

@@ -30,8 +30,8 @@ export class Tellings {
     this.#touched = touched
   }
 
-  /** All but its origin. Only nodes of ours hear of versions that are new where the value is not, and of deletions. */
-  tellAll(entry: Entry, origin: Link | undefined, outcome: Extract<Outcome, "Accepted" | "Renewed">): void {
+  /** All but its origin. Only nodes of ours hear of versions that are new where the value is not, and of deletes. */
+  tellAll(entry: Entry, origin: Link | undefined, outcome: Extract<Outcome, "Accepted" | "Deleted" | "Renewed">): void {
     for (const { clients } of this.#node.served.values()) {
       for (const client of clients.values()) {
         if (client !== origin && (outcome === "Accepted" || client.ours)) this.tell(client, entry)
@@ -40,7 +40,7 @@ export class Tellings {
     for (const joined of this.#node.joined.values()) {
       if (joined !== origin && (outcome === "Accepted" || isOurs(joined))) this.tell(joined, entry)
     }
-    if (outcome === "Renewed") return
+    if (outcome !== "Accepted") return
     const delivery = { _tag: "Deliver", tuple: entry.tuple } as const
     for (const subscriber of this.#node.subscribers) this.#put(subscriber, delivery, entry)
   }

@@ -25,6 +25,7 @@ export interface Settings extends Security.Security {
   readonly heartbeatInterval: number
   readonly heartbeatTimeout: number
   readonly maxDrift: number
+  readonly retention: number
   readonly queueTuples: number
   readonly queueOctets: number
   readonly tuples: number
@@ -52,6 +53,7 @@ export const defaults: Settings = {
   heartbeatInterval: 5000,
   heartbeatTimeout: 15_000,
   maxDrift: 172_800_000, // two days: a clock that is a day off costs the order of what it sets, not the tuples
+  retention: 86_400_000, // a day
   queueTuples: 1000,
   queueOctets: 2 ** 20,
   tuples: 1_000_000,
@@ -174,6 +176,14 @@ export const definitions: ReadonlyArray<Definition> = [
     field: "maxDrift",
     type: whole("milliseconds", 0),
     about: "how far ahead of our time of day a version may be; one further ahead is held back until our clock is there",
+    takesEffect: "at once"
+  },
+  {
+    path: "tombstone/retention",
+    field: "retention",
+    type: whole("milliseconds", 0),
+    about:
+      "how long it is remembered that a key was deleted, or that its value had its time; who was away for longer may bring it back",
     takesEffect: "at once"
   },
   {

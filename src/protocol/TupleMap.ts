@@ -9,16 +9,25 @@
  * how often, or what came between: whoever has heard of both holds the same. A tuple of version 1 of the protocol has
  * none. One that is held already is an echo; one that is not is taken for news, and gets a version here.
  *
+ * That a key was deleted is held like a value, with a version, or an older value would come back. A value with a lifetime
+ * ends at the same time everywhere, by the time of its version: from then on it is deleted, under the version that it
+ * has, and nobody has to be told. Both are forgotten after a while.
+ *
  * @since 0.1.0
  */
+import { Ends } from "./Ends.ts"
 import type { Octets } from "./Octets.ts"
-import type { Tuple } from "./Tuple.ts"
+import * as Past from "./Past.ts"
+import { Tuple } from "./Tuple.ts"
 import * as Version from "./Version.ts"
 
 /**
  * What is said of a key: that it has this value, for so many milliseconds from the time of its version on if it has a
- * `lifetime` other than 0, or that it is `deleted`; then the value of the tuple is empty. One that comes from version 1
- * of the protocol, or is said here for the first time, has no version yet.
+ * `lifetime` other than 0, or that it is `deleted`; then the value of the tuple is empty, and one with a lifetime had its
+ * time.
+ *
+ * What is said here for the first time has no version yet, and a lifetime, if only 0: somebody means it now. What has
+ * neither comes from version 1 of the protocol, and may be something old that is said again.
  *
  * @since 0.1.0
  * @category models
@@ -28,6 +37,8 @@ export interface Change {
   readonly version?: Version.Version | undefined
   readonly lifetime?: number | undefined
   readonly deleted?: boolean | undefined
+  /** The values that the key had before. */
+  readonly past?: Past.Past | undefined
 }
 
 /**
@@ -42,11 +53,25 @@ export interface Entry {
   readonly version: Version.Version
   /** Milliseconds from the time of the version on; 0 where it does not end. */
   readonly lifetime: number
-  /** A tombstone. */
+  /** A tombstone: the key was deleted, or its value had its time. The value of the tuple is empty. */
   readonly deleted: boolean
+  /** The values that the key had before, of a tombstone also the one that is gone. */
+  readonly past: Past.Past
   readonly sequence: number
   readonly link: number
 }
+
+/**
+ * What somebody can be told of: a value that has not ended.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const isLive = (entry: Entry, now: number): boolean => !entry.deleted && now < endOf(entry)
+
+/** When a value ends; of a tombstone when it began. */
+const endOf = ({ deleted, lifetime, version }: Entry): number =>
+  lifetime > 0 || deleted ? version.time + lifetime : Number.POSITIVE_INFINITY
 
 /**
  * The link of what was published here.
@@ -76,6 +101,10 @@ export interface TupleMap {
   readonly entries: Map<Octets, Entry>
   /** The keys of the last changes, each in the place of its sequence number. */
   readonly recent: Array<Octets>
+  /** Of the values that end, see {@link expire}. */
+  readonly ends: Ends
+  /** Of the tombstones, see {@link collect}. */
+  readonly tombstones: Ends
   /** Of the newest change; 0 in a new map. */
   sequence: number
   /** Of those who get a version here. */
@@ -86,7 +115,7 @@ export interface TupleMap {
 
 /**
  * How a change came: by which link and at which time of day, in milliseconds. Where `known` is given, its sender has not
- * heard our news yet.
+ * heard our news yet. `retention` is that of {@link collect}.
  *
  * @since 0.1.0
  * @category models
@@ -95,21 +124,24 @@ export interface Arrival {
   readonly link: number
   readonly now: number
   readonly known?: Known | undefined
+  readonly retention?: number | undefined
 }
 
 /** How many changes {@link read} finds without a look at all that is held. */
 const mostRecent = 2 ** 16
 
 /**
- * - `Accepted`: the key was unknown or had another value; it is held now
- * - `Renewed`: the value is the one held, and its version is newer: only those who know versions need to be told
+ * - `Accepted`: the key had no value or another one; it is held now
+ * - `Deleted`: the key had a value, and has none any more
+ * - `Renewed`: what is to be seen of the key is the same, and its version is newer: only those who know versions need to
+ *   be told
  * - `Duplicate`: held already; nothing changes and nobody needs to be told
- * - `Stale`: older than what is held, or said by a peer that had not seen our own, newer value yet; nothing changes
+ * - `Stale`: older than what is held or was forgotten, or said by a peer that cannot know better; nothing changes
  *
  * @since 0.1.0
  * @category models
  */
-export type Outcome = "Accepted" | "Renewed" | "Duplicate" | "Stale"
+export type Outcome = "Accepted" | "Deleted" | "Renewed" | "Duplicate" | "Stale"
 
 /**
  * An empty map. `origin` must be that of no other map.
@@ -120,41 +152,150 @@ export type Outcome = "Accepted" | "Renewed" | "Duplicate" | "Stale"
 export const make = (origin: Octets = Version.nobody): TupleMap => ({
   entries: new Map(),
   recent: [],
+  ends: new Ends(),
+  tombstones: new Ends(),
   sequence: 0,
   origin,
   last: undefined
 })
 
 /**
- * Merges one tuple. One with a version is held unless what is held is newer. One without is news where the value is
+ * Merges one change. One with a version is held unless what is held is newer. One without is news where the value is
  * another one, save where its sender has not heard our news: what it says of a key that we have news of is stale, as we
- * are about to tell it so.
+ * are about to tell it so; and save where the sender may be one that was never told that this value is gone.
  *
  * @since 0.1.0
  * @category merging
  */
-export const merge = (map: TupleMap, change: Change, { known, link, now }: Arrival): Outcome => {
-  const { deleted = false, lifetime = 0, tuple, version } = change
-  const held = map.entries.get(tuple.keyOctets)
-  const same = held?.tuple.valueOctets === tuple.valueOctets
-  if (held !== undefined) {
-    if (version === undefined) {
-      if (same) return "Duplicate"
-      if (known !== undefined && !isKnown(held, known)) return "Stale"
-    } else {
-      const order = Version.compare(version, held.version)
-      if (order < 0) return "Stale"
-      // One version has one value, unless somebody lies: then all hold the greater one.
-      if (order === 0 && tuple.valueOctets <= held.tuple.valueOctets) return "Duplicate"
-    }
-  }
-  const taken = version ?? Version.next(map.last, now, map.origin)
-  if (map.last === undefined || Version.compare(taken, map.last) > 0) map.last = taken
+export const merge = (map: TupleMap, change: Change, arrival: Arrival): Outcome => {
+  const { link, now } = arrival
+  const { keyOctets, valueOctets } = change.tuple
+  const held = map.entries.get(keyOctets)
+  const answer =
+    change.version === undefined ? hear(held, change, arrival) : compare(held, change, change.version, arrival)
+  if (answer !== undefined) return answer
+  const version = change.version ?? Version.next(map.last, now, map.origin)
+  if (map.last === undefined || Version.compare(version, map.last) > 0) map.last = version
+  const [deleted, lifetime] = [isOver(change, version, now), change.lifetime ?? 0]
+  const before = held !== undefined && isLive(held, now) ? held : undefined
+  const same = !deleted && before?.tuple.valueOctets === valueOctets
+  let past = held === undefined ? Past.none : same ? held.past : pastOf(held)
+  if (change.past !== undefined) past = Past.join(past, change.past)
+  if (deleted && change.deleted !== true) past = Past.add(past, valueOctets)
+  const tuple = deleted ? nothing(change.tuple) : change.tuple
   map.sequence += 1
-  map.entries.set(tuple.keyOctets, { tuple, version: taken, lifetime, deleted, sequence: map.sequence, link })
-  map.recent[map.sequence % mostRecent] = tuple.keyOctets
+  hold(map, { tuple, version, lifetime, deleted, past, sequence: map.sequence, link })
+  map.recent[map.sequence % mostRecent] = keyOctets
+  if (deleted) return before === undefined ? "Renewed" : "Deleted"
   return same ? "Renewed" : "Accepted"
 }
+
+/** The answer to what has no version, unless it is news. */
+const hear = (
+  held: Entry | undefined,
+  { deleted = false, lifetime, tuple }: Change,
+  { known, now }: Arrival
+): Outcome | undefined => {
+  if (held === undefined || !isLive(held, now)) {
+    if (deleted) return "Duplicate"
+    return held !== undefined && lifetime === undefined && isLeftOver(held, tuple) ? "Stale" : undefined
+  }
+  if (!deleted && tuple.valueOctets === held.tuple.valueOctets) {
+    // To say it again means something only where it is to end at another time.
+    if (lifetime === undefined || (lifetime === 0 && held.lifetime === 0)) return "Duplicate"
+  }
+  return known !== undefined && !isKnown(held, known) ? "Stale" : undefined
+}
+
+/** What is gone, said by somebody who cannot be told so. */
+const isLeftOver = (tombstone: Entry, { valueOctets }: Tuple): boolean => Past.has(pastOf(tombstone), valueOctets)
+
+/** The answer to what has a version, unless it is newer. */
+const compare = (
+  held: Entry | undefined,
+  change: Change,
+  version: Version.Version,
+  { now, retention = Number.POSITIVE_INFINITY }: Arrival
+): Outcome | undefined => {
+  const [deleted, lifetime] = [isOver(change, version, now), change.lifetime ?? 0]
+  // It was collected here, or would be at once; to take it in again would send it round for ever.
+  if (held === undefined) return deleted && version.time + lifetime + retention <= now ? "Stale" : undefined
+  const order = Version.compare(version, held.version)
+  if (order !== 0) return order < 0 ? "Stale" : undefined
+  // One version says one thing, unless somebody lies: then all hold the same, whenever they hear of it. What lives longer
+  // is greater, so that it does not matter whether the other has ended yet; then a tombstone, then the greater value.
+  const gone = !isLive(held, now)
+  const longer = (lifetime || Number.POSITIVE_INFINITY) - (held.lifetime || Number.POSITIVE_INFINITY) || 0
+  const greater = !deleted && change.tuple.valueOctets > held.tuple.valueOctets
+  return longer > 0 || (longer === 0 && (gone === deleted ? greater : deleted)) ? undefined : "Duplicate"
+}
+
+const isOver = ({ deleted = false, lifetime = 0 }: Change, version: Version.Version, now: number): boolean =>
+  deleted || (lifetime > 0 && version.time + lifetime <= now)
+
+/** With the value that goes. */
+const pastOf = ({ deleted, past, tuple }: Entry): Past.Past => (deleted ? past : Past.add(past, tuple.valueOctets))
+
+const nothing = ({ keyOctets }: Tuple): Tuple => new Tuple(keyOctets, "")
+
+const hold = (map: TupleMap, entry: Entry): void => {
+  const { deleted, lifetime, tuple } = entry
+  map.entries.set(tuple.keyOctets, entry)
+  if (deleted) map.tombstones.set(tuple.keyOctets, endOf(entry))
+  else map.tombstones.delete(tuple.keyOctets)
+  if (lifetime > 0 && !deleted) map.ends.set(tuple.keyOctets, endOf(entry))
+  else map.ends.delete(tuple.keyOctets)
+}
+
+/**
+ * Lets values end whose time has come, `most` at a time, and gives them as they were. What is held of them keeps its
+ * version, sequence number and link: other nodes find out by themselves, so this is no change of the map.
+ *
+ * @since 0.1.0
+ * @category time
+ */
+export const expire = (map: TupleMap, now: number, most: number): ReadonlyArray<Entry> => {
+  const ended: Array<Entry> = []
+  while (ended.length < most) {
+    const end = map.ends.take(now)
+    if (end === undefined) break
+    const entry = map.entries.get(end.key)
+    if (entry === undefined) continue
+    hold(map, { ...entry, tuple: nothing(entry.tuple), deleted: true, past: pastOf(entry) })
+    ended.push(entry)
+  }
+  return ended
+}
+
+/**
+ * Forgets tombstones that are older than `retention` milliseconds, `most` at a time, and gives them. Who was away for
+ * longer may hold what they are about.
+ *
+ * @since 0.1.0
+ * @category time
+ */
+export const collect = (map: TupleMap, now: number, retention: number, most: number): ReadonlyArray<Entry> => {
+  const forgotten: Array<Entry> = []
+  while (forgotten.length < most) {
+    const end = map.tombstones.take(now - retention)
+    if (end === undefined) break
+    const entry = map.entries.get(end.key)
+    if (entry === undefined) continue
+    map.entries.delete(end.key)
+    forgotten.push(entry)
+  }
+  return forgotten
+}
+
+/**
+ * Whether a network that we heard of at the time `apart` for the last time may have deleted this since, and have
+ * forgotten it by now. If it does not have it, it is not to be offered to it, but forgotten here, save what is our own.
+ *
+ * @since 0.1.0
+ * @category time
+ */
+export const isDoubtful = (entry: Entry, apart: number, now: number, retention: number): boolean =>
+  now - apart > retention && entry.version.time <= apart
 
 /**
  * Which entries a {@link read} gives: those up to the sequence number `upTo`, of them those that a remote is not known

@@ -97,9 +97,17 @@ export interface Counters {
   readonly duplicates: number
   /** Tuples held, with a newer version of the same value. */
   readonly renewed: number
+  /** Keys that were deleted, here or elsewhere, and those whose value had its time. */
+  readonly deleted: number
+  readonly expired: number
+  /** Tombstones that were forgotten after `tombstone/retention`. */
+  readonly forgotten: number
   /** Tuples held back because their version is further ahead of our clock than `clock/max-drift`. */
   readonly held: number
-  /** Tuples older than the value held, and those of a dump that our own, newer value outlived. */
+  /**
+   * Tuples older than the value held, those of a dump that our own, newer value outlived, and deleted values that
+   * somebody without versions still has.
+   */
   readonly stale: number
   /** INVALID said to clients, and heard from remotes. */
   readonly invalidSent: number

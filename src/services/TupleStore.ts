@@ -24,9 +24,17 @@ export class TupleStore extends Context.Service<
      */
     readonly commit: Effect.Effect<void>
     readonly get: (key: Octets) => Entry | undefined
-    /** `TupleMap.read`: lazily, in order of first arrival. */
+    /** `TupleMap.read`: lazily, in order of first arrival, and with the tombstones: who tells others leaves them out. */
     readonly read: (range: Range) => Iterator<Entry, void>
+    /** `TupleMap.expire` and `TupleMap.collect`. Only the node's inbox fiber may call them. */
+    readonly expire: (now: number, most: number) => ReadonlyArray<Entry>
+    readonly collect: (now: number, retention: number, most: number) => ReadonlyArray<Entry>
+    /** When the next value ends, and when the oldest tombstone began, in milliseconds since 1970. */
+    readonly nextEnd: () => number | undefined
+    readonly oldestTombstone: () => number | undefined
+    /** How many keys are held, with those of the tombstones. */
     readonly size: () => number
+    readonly tombstones: () => number
     /** The sequence number of the newest change; 0 before the first. */
     readonly sequence: () => number
   }

@@ -354,6 +354,9 @@ describe("status", () => {
       const dumps = { fellBehind: 0, messagesDelayed: 0, dumpsDelayed: 0, dumpsMerged: 0 }
       const none = {
         renewed: 0,
+        deleted: 0,
+        expired: 0,
+        forgotten: 0,
         held: 0,
         stale: 0,
         invalidSent: 0,
