@@ -7,6 +7,7 @@
  */
 import type { Reply } from "../protocol/Command.ts"
 import * as Message from "../protocol/Message.ts"
+import type { Octets } from "../protocol/Octets.ts"
 import * as Refusals from "../protocol/Refusals.ts"
 import * as Remote from "../protocol/Remote.ts"
 import * as Security from "../protocol/Security.ts"
@@ -166,9 +167,14 @@ export class GossipEngine {
 
   // Input from the application
 
-  /** Gives the limit that does not let it. */
-  publish(tuple: Tuple): Refusal | undefined {
-    return this.#acceptance.accept({ tuple }, undefined)
+  /** For so many milliseconds, or without end. Gives the limit that does not let it. */
+  publish(tuple: Tuple, lifetime = 0): Refusal | undefined {
+    return this.#acceptance.accept({ tuple, lifetime }, undefined)
+  }
+
+  /** Says whether there was anything. */
+  unpublish(key: Octets): boolean {
+    return this.#acceptance.remove(key)
   }
 
   subscribe(): Subscriber {
@@ -217,8 +223,8 @@ export class GossipEngine {
   }
 
   /** When the next tick is due, in milliseconds; infinity where none is. */
-  deadline(): number {
-    let due = Math.min(this.#clients.deadline(this.settings.dumpsPerSecond), this.#acceptance.deadline())
+  deadline(now: number): number {
+    let due = Math.min(this.#clients.deadline(this.settings.dumpsPerSecond), this.#acceptance.deadline(now))
     for (const { remote } of this.joined.values()) due = Math.min(due, Remote.deadline(remote) ?? due)
     const timeout = this.settings.serverTimeout
     if (timeout === undefined || timeout === 0) return due
@@ -250,8 +256,8 @@ export class GossipEngine {
     for (const action of actions) {
       switch (action._tag) {
         case "Accept": {
-          const { tuple, version } = action
-          this.#accept(client, { tuple, version })
+          const { lifetime, tuple, version } = action
+          this.#accept(client, { tuple, version, lifetime })
           break
         }
         case "Send":
@@ -290,9 +296,9 @@ export class GossipEngine {
     for (const action of actions) {
       switch (action._tag) {
         case "Accept": {
-          const { synced, tuple, version } = action
+          const { lifetime, synced, tuple, version } = action
           const known = synced === undefined ? undefined : { link: joined.link, synced }
-          this.#acceptance.accept({ tuple, version }, joined, known)
+          this.#acceptance.accept({ tuple, version, lifetime }, joined, known)
           break
         }
         case "Send":

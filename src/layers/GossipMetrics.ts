@@ -4,7 +4,7 @@
  *
  * | metric | kind | attributes |
  * | --- | --- | --- |
- * | `zgossip_tuples`, `zgossip_tuples_bytes` | gauge | |
+ * | `zgossip_tuples`, `zgossip_tuples_bytes`, `zgossip_tombstones` | gauge | |
  * | `zgossip_listeners`, `zgossip_listeners_lost`, `zgossip_peers`, `zgossip_members` | gauge | |
  * | `zgossip_remotes` | gauge | `state`: Connected, Joining, Disconnected |
  * | `zgossip_ready` | gauge: 1 or 0, see `GossipHealth` | |
@@ -143,12 +143,13 @@ const states = ["Connected", "Joining", "Disconnected"] as const satisfies Reado
 type RemoteState = Status["remotes"][number]["state"]
 
 const updateGauges = (status: Status): Effect.Effect<void> => {
-  const { listeners, lost, octets, remotes, tuples } = status
+  const { listeners, lost, octets, remotes, tombstones, tuples } = status
   const sum = (count: (listener: Status["listeners"][number]) => number) =>
     listeners.reduce((sum, listener) => sum + count(listener), 0)
   const gauges: ReadonlyArray<readonly [name: string, value: number, description: string]> = [
     ["zgossip_tuples", tuples, "Tuples held"],
     ["zgossip_tuples_bytes", octets, "Octets of the keys and values held"],
+    ["zgossip_tombstones", tombstones, "Keys of which is remembered that they were deleted or had their time"],
     ["zgossip_listeners", listeners.length, "Endpoints served on"],
     ["zgossip_listeners_lost", lost.length, "Endpoints to be bound again"],
     ["zgossip_peers", sum(({ peers }) => peers), "Clients that spoke"],

@@ -27,11 +27,13 @@ import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Octets from "../protocol/Octets.ts"
 import type { Security } from "../protocol/Security.ts"
 import * as Tuple from "../protocol/Tuple.ts"
+import * as TupleMap from "../protocol/TupleMap.ts"
 import type { Gossip } from "../services/Gossip.ts"
 import { GossipError, stoppedError } from "../services/Gossip.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
 import { Transport } from "../services/Transport.ts"
 import { TupleStore } from "../services/TupleStore.ts"
+import * as Announcements from "./Announcements.ts"
 import * as CommandPipe from "./CommandPipe.ts"
 import { GossipEngine } from "./GossipEngine.ts"
 import type { Subscriber } from "./GossipLink.ts"
@@ -78,7 +80,9 @@ export const make = Effect.gen(function* () {
   const config = yield* GossipConfig
 
   const clock = yield* Clock.Clock
-  const engine = new GossipEngine(store, (yield* config.get).settings, () => clock.currentTimeMillisUnsafe())
+  const timeOfDay = () => clock.currentTimeMillisUnsafe()
+  const engine = new GossipEngine(store, (yield* config.get).settings, timeOfDay)
+  const isLive = (entry: TupleMap.Entry) => TupleMap.isLive(entry, timeOfDay())
   const inbox = yield* Queue.bounded<Input, Cause.Done>(inboxCapacity)
   const stopped = yield* Deferred.make<void>()
   const scope = yield* Scope.make()
@@ -106,7 +110,7 @@ export const make = Effect.gen(function* () {
   // In whole milliseconds: one that ends a fraction early would start again, and again, until the fraction has gone by.
   let armed = Number.POSITIVE_INFINITY
   const arm = (now: number) => {
-    const due = engine.deadline()
+    const due = engine.deadline(now)
     if (due >= armed) return Effect.void
     armed = due
     const tick = Effect.andThen(Effect.sleep(Math.max(0, Math.ceil(due - now))), Queue.offer(inbox, ticking))
@@ -218,17 +222,17 @@ export const make = Effect.gen(function* () {
     )
 
   /** The first one that is refused is the last. */
-  const publishAll = (tuples: ReadonlyArray<Tuple.Tuple>) =>
+  const publishAll = (tuples: ReadonlyArray<Tuple.Tuple>, lifetime = 0) =>
     Spans.within("zgossip.publish", {
       attributes: { tuples: tuples.length }
-    })(publishChunks(tuples))
-  const publishChunks = (tuples: ReadonlyArray<Tuple.Tuple>) =>
+    })(publishChunks(tuples, lifetime))
+  const publishChunks = (tuples: ReadonlyArray<Tuple.Tuple>, lifetime: number) =>
     Effect.gen(function* () {
       for (let start = 0; start < tuples.length; start += publishChunk) {
         const chunk = tuples.slice(start, start + publishChunk)
         const refusal = yield* submit((engine) => {
           for (const tuple of chunk) {
-            const refusal = engine.publish(tuple)
+            const refusal = engine.publish(tuple, lifetime)
             if (refusal !== undefined) return refusal
           }
           return undefined
@@ -236,7 +240,9 @@ export const make = Effect.gen(function* () {
         if (refusal !== undefined) return yield* limitReached(refusal)
       }
     })
-  const publish = (tuple: Tuple.Tuple) => publishAll([tuple])
+  const made = (key: Octets.Input, value: Octets.Input) =>
+    Effect.mapError(Effect.fromResult(Tuple.make(key, value)), tooLong)
+  const announce = Announcements.make(submit, store, limitReached)
 
   const bind = (input: EndpointInput) =>
     Effect.flatMap(parsed("bind", endpointOf(input), Endpoint.parseBind), (endpoint) =>
@@ -266,17 +272,26 @@ export const make = Effect.gen(function* () {
     connect: (endpoint) => Effect.asVoid(configuration.byHand(endpointOf(endpoint), connect(endpoint))),
     disconnect: (endpoint) => configuration.byHand(endpoint, disconnect(endpoint)),
     port,
-    publish: (key, value) => {
-      const tuple = Tuple.make(key, value)
-      return Result.isSuccess(tuple) ? publish(tuple.success) : Effect.fail(tooLong(tuple.failure))
-    },
+    publish: (key, value, { lifetime } = {}) =>
+      Effect.flatMap(made(key, value), (tuple) => publishAll([tuple], Announcements.millis(lifetime))),
     publishAll: (tuples) => {
       const made = Tuple.makeAll(tuples)
       return Result.isSuccess(made) ? publishAll(made.success) : Effect.fail(tooLong(made.failure))
     },
-    get: (key) => submit(() => Option.fromUndefinedOr(store.get(Octets.from(key))?.tuple)),
+    unpublish: (key) => submit((engine) => engine.unpublish(Octets.from(key))),
+    announce: (key, value, { lifetime } = {}) =>
+      Effect.flatMap(made(key, value), (tuple) => announce(tuple, Announcements.millis(lifetime ?? "10 seconds"))),
+    get: (key) =>
+      submit(() =>
+        Option.fromUndefinedOr(store.get(Octets.from(key))).pipe(
+          Option.filter(isLive),
+          Option.map(({ tuple }) => tuple)
+        )
+      ),
     entries: submit(() =>
-      Array.from({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) }, ({ tuple }) => tuple)
+      Array.from({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
+        .filter(isLive)
+        .map(({ tuple }) => tuple)
     ),
     status: submit((engine) => engine.status()),
     set: (path, value) => Effect.andThen(running, configuration.set(path, value)),

@@ -260,13 +260,14 @@ const worthSharing = 4096
  * @category encoding
  */
 export const frameOf = (entry: Entry, versions: boolean): Uint8Array => {
-  const make = () => Message.encode(Message.publish(entry.tuple, versions ? entry.version : undefined))
-  if (entry.tuple.valueOctets.length < worthSharing) return make()
-  const known = (versions ? waiting.versioned.get(entry) : waiting.bare.get(entry.tuple))?.deref()
+  const { lifetime, tuple, version } = entry
+  const make = () => Message.encode(versions ? Message.publish(tuple, version, lifetime) : Message.publish(tuple))
+  if (tuple.valueOctets.length < worthSharing) return make()
+  const known = (versions ? waiting.versioned.get(entry) : waiting.bare.get(tuple))?.deref()
   if (known !== undefined) return known
   const frame = make()
   if (versions) waiting.versioned.set(entry, new WeakRef(frame))
-  else waiting.bare.set(entry.tuple, new WeakRef(frame))
+  else waiting.bare.set(tuple, new WeakRef(frame))
   return frame
 }
 

@@ -6,7 +6,7 @@
 import * as Message from "../protocol/Message.ts"
 import type { Settings } from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
-import type { Entry } from "../protocol/TupleMap.ts"
+import type { Change, Entry } from "../protocol/TupleMap.ts"
 
 /**
  * Which limit a tuple would break.
@@ -21,7 +21,7 @@ export type Refusal = "value" | "frame" | "tuples" | "octets"
  * @category models
  */
 export class Quota {
-  /** Octets of all keys and values held. */
+  /** Octets of all keys and values held. Tombstones have keys, and each is one of the tuples that may be held. */
   #octets = 0
 
   constructor(held: Iterable<Entry>) {
@@ -34,15 +34,16 @@ export class Quota {
   }
 
   /** A tuple that takes the place of another one, or of none, among `size`. One that needs no more room always may. */
-  refuses(tuple: Tuple, old: Tuple | undefined, size: number, settings: Settings): Refusal | undefined {
+  refuses({ lifetime, tuple }: Change, old: Tuple | undefined, size: number, settings: Settings): Refusal | undefined {
     if (tuple.valueOctets.length > settings.valueOctets) return "value"
-    if (Message.publishLength(tuple) > settings.frameOctets) return "frame"
+    if (Message.publishLength(tuple, lifetime) > settings.frameOctets) return "frame"
     if (old === undefined && size >= settings.tuples) return "tuples"
     const more = octetsOf(tuple) - octetsOf(old)
     return more > 0 && this.#octets + more > settings.octets ? "octets" : undefined
   }
 
-  took(tuple: Tuple, old: Tuple | undefined): void {
+  /** What is held now of a key, and what was held of it. */
+  took(tuple: Tuple | undefined, old: Tuple | undefined): void {
     this.#octets += octetsOf(tuple) - octetsOf(old)
   }
 }

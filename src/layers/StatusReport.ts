@@ -53,7 +53,7 @@ export class StatusReport {
   status(): Status {
     const { joined, journal, lost, served } = this.#node
     return {
-      tuples: this.#store.size(),
+      ...this.#held,
       octets: this.#quota.octets,
       listeners: Array.from(served.values(), ({ clients, endpoint }) => ({
         endpoint,
@@ -64,6 +64,11 @@ export class StatusReport {
       remotes: Array.from(joined.values(), ({ endpoint, error, remote }) => ({ endpoint, state: remote._tag, error })),
       counters: journal.snapshot()
     }
+  }
+
+  get #held(): { readonly tuples: number; readonly tombstones: number } {
+    const tombstones = this.#store.tombstones()
+    return { tuples: this.#store.size() - tombstones, tombstones }
   }
 
   /** The frame of the PONG. */
@@ -86,7 +91,7 @@ export class StatusReport {
       version: NodeStatus.version,
       uptimeSeconds: startedAt === undefined ? 0 : Math.floor((now - startedAt) / 1000),
       ready: startedAt !== undefined && lost.size === 0 && remotes.Connected === joined.size,
-      tuples: this.#store.size(),
+      ...this.#held,
       listeners: served.size,
       lost: lost.size,
       ...this.#clients.counts,

@@ -45,6 +45,11 @@ export class Tellings {
     for (const subscriber of this.#node.subscribers) this.#put(subscriber, delivery, entry)
   }
 
+  /** What was there of a key, and is not any more. */
+  tellGone({ tuple }: Entry, how: "had its time" | "was deleted"): void {
+    this.#node.journal.trace(() => `${JSON.stringify(tuple.key)} ${how}`)
+  }
+
   /** One peer, if it is to be told. */
   tell(link: Link, entry: Entry): void {
     if ("served" in link) {

@@ -16,6 +16,7 @@
  *
  * @since 0.1.0
  */
+import * as Lifetime from "./Lifetime.ts"
 import * as Octets from "./Octets.ts"
 import * as Trailer from "./Trailer.ts"
 import * as Tuple from "./Tuple.ts"
@@ -35,10 +36,22 @@ export type Message = Trailable | { readonly _tag: "Invalid" }
  */
 export type Trailable = (
   | { readonly _tag: "Hello" }
-  | { readonly _tag: "Publish"; readonly tuple: Tuple.Tuple; readonly version?: Version.Version }
+  | ({ readonly _tag: "Publish" } & Said)
   | { readonly _tag: "Ping" }
   | { readonly _tag: "Pong" }
 ) & { readonly trailer?: Trailer.Trailer | Trailer.Broken }
+
+/**
+ * What a PUBLISH says. `lifetime` is in milliseconds from the time of the version on, 0 where it does not end.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Said {
+  readonly tuple: Tuple.Tuple
+  readonly version?: Version.Version
+  readonly lifetime?: number
+}
 
 /**
  * @since 0.1.0
@@ -72,8 +85,20 @@ export const hello: Trailable = { _tag: "Hello" }
  * @since 0.1.0
  * @category constructors
  */
-export const publish = (tuple: Tuple.Tuple, version?: Version.Version): Publish =>
-  version === undefined ? { _tag: "Publish", tuple } : { _tag: "Publish", tuple, version }
+export const publish = (tuple: Tuple.Tuple, version?: Version.Version, lifetime?: number): Publish => {
+  const message: Publish = version === undefined ? { _tag: "Publish", tuple } : { _tag: "Publish", tuple, version }
+  return lifetime === undefined ? message : { ...message, lifetime }
+}
+
+/**
+ * @since 0.1.0
+ * @category getters
+ */
+export const saidOf = ({ lifetime, tuple, version }: Publish): Said => ({
+  tuple,
+  ...(version !== undefined && { version }),
+  ...(lifetime !== undefined && { lifetime })
+})
 
 /**
  * HELLO of a node of ours.
@@ -131,8 +156,8 @@ const version = 1
  * @since 0.1.0
  * @category getters
  */
-export const publishLength = ({ keyOctets, valueOctets }: Tuple.Tuple): number =>
-  bareLength(keyOctets, valueOctets) + Version.trailerLength
+export const publishLength = ({ keyOctets, valueOctets }: Tuple.Tuple, lifetime = 0): number =>
+  bareLength(keyOctets, valueOctets) + Version.trailerLength + (lifetime > 0 ? Lifetime.sectionLength : 0)
 
 const bareLength = (key: Octets.Octets, value: Octets.Octets): number =>
   headerLength + 1 + key.length + 4 + value.length + 4
@@ -183,8 +208,9 @@ const decodePublish = (frame: Uint8Array): Message | Malformed => {
   const version = Version.read(frame, valueEnd + 4)
   if (version !== undefined) return publish(tuple, version)
   const message = decodeTrailer(frame, valueEnd + 4, publish(tuple))
-  const other = "trailer" in message ? Version.decode(message.trailer) : undefined
-  return other === undefined || message._tag !== "Publish" ? message : { ...message, version: other }
+  if (message._tag !== "Publish" || message.trailer === undefined) return message
+  const { trailer } = message
+  return { ...publish(tuple, Version.decode(trailer), Lifetime.decode(trailer)), trailer }
 }
 
 /** The message itself where nothing stands behind it: most have nothing, and cost nothing. */
@@ -243,8 +269,14 @@ export const encode = (message: Message): Uint8Array => {
   return trailer?._tag === "Trailer" ? Buffer.concat([frame, Trailer.encode(trailer)]) : frame
 }
 
+const encodePublish = ({ lifetime, tuple, version }: Publish): Uint8Array => {
+  if (lifetime === undefined || (lifetime === 0 && version !== undefined)) return writePublish(tuple, version)
+  const sections = [...(version === undefined ? [] : [Version.section(version)]), Lifetime.section(lifetime)]
+  return Buffer.concat([writePublish(tuple, undefined), Trailer.encode(Trailer.make(...sections))])
+}
+
 /** The ttl is sent as 0: v1 peers would leak any other onto tuples of theirs. */
-const encodePublish = ({ tuple: { keyOctets, valueOctets }, version: of }: Publish): Uint8Array => {
+const writePublish = ({ keyOctets, valueOctets }: Tuple.Tuple, of: Version.Version | undefined): Uint8Array => {
   const end = bareLength(keyOctets, valueOctets)
   const valueAt = headerLength + 1 + keyOctets.length + 4
   const frame = Buffer.allocUnsafe(of === undefined ? end : end + Version.trailerLength)

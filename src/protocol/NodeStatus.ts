@@ -21,8 +21,9 @@ export interface NodeStatus {
   readonly uptimeSeconds: number
   /** It does what its configuration says, is connected to all its remotes and has what they had to say. */
   readonly ready: boolean
-  /** How many it holds. */
+  /** How many it holds, and of how many keys it remembers that they were deleted or had their time. */
   readonly tuples: number
+  readonly tombstones: number
   /** How many endpoints it serves on, how many clients spoke there, and how many of them said HELLO. */
   readonly listeners: number
   /** How many endpoints it serves on no longer, and tries to bind again. */
@@ -95,7 +96,20 @@ export const decode = (trailer: Trailer.Trailer | Trailer.Broken | undefined): N
   const body = Trailer.find(trailer, Trailer.tags.status)
   const found = body === undefined ? undefined : parse(Octets.toText(body))
   if (!isRecord(found) || !isRecord(found["remotes"]) || !isRecord(found["counters"])) return undefined
-  const { counters, listeners, lost, members, peers, ready, remotes, software, tuples, uptimeSeconds, version } = found
+  const {
+    counters,
+    listeners,
+    lost,
+    members,
+    peers,
+    ready,
+    remotes,
+    software,
+    tombstones,
+    tuples,
+    uptimeSeconds,
+    version
+  } = found
   const { Connected, Disconnected, Joining } = remotes
   if (!isName(software) || !isName(version) || typeof ready !== "boolean") return undefined
   if (
@@ -115,6 +129,8 @@ export const decode = (trailer: Trailer.Trailer | Trailer.Broken | undefined): N
     uptimeSeconds,
     ready,
     tuples,
+    // Older ones have none.
+    tombstones: isCount(tombstones) ? tombstones : 0,
     listeners,
     lost,
     peers,

@@ -47,8 +47,6 @@ import * as Message from "./Message.ts"
 import type { Octets } from "./Octets.ts"
 import * as Pings from "./Pings.ts"
 import * as Trailer from "./Trailer.ts"
-import type { Tuple } from "./Tuple.ts"
-import type * as Version from "./Version.ts"
 
 /**
  * Milliseconds. `timeout` is the time after which servers forget a silent client: their `server/timeout`.
@@ -153,12 +151,7 @@ export type Input =
  */
 export type Action =
   /** Merge this tuple, and tell the others if it is new. With `synced`, the server said it in ignorance of our news. */
-  | {
-      readonly _tag: "Accept"
-      readonly tuple: Tuple
-      readonly version?: Version.Version | undefined
-      readonly synced?: number
-    }
+  | ({ readonly _tag: "Accept"; readonly synced?: number } & Message.Said)
   | { readonly _tag: "Send"; readonly message: Message.Message }
   /** Send the tuples up to `upTo` that the server, which has seen `synced`, does not have. */
   | { readonly _tag: "ReplayNews"; readonly synced: number; readonly upTo: number }
@@ -257,10 +250,10 @@ type Joining = Extract<State, { readonly _tag: "Joining" }>
 
 const stay = (state: State): Step => ({ state, actions: none })
 
-const publish = (state: Live, { tuple, version }: Message.Publish): Step => {
-  const accept = { _tag: "Accept", tuple, ...(version !== undefined && { version }) } as const
+const publish = (state: Live, message: Message.Publish): Step => {
+  const accept = { _tag: "Accept", ...Message.saidOf(message) } as const
   if (state._tag === "Joining") {
-    state.dumped.add(tuple.keyOctets)
+    state.dumped.add(message.tuple.keyOctets)
     return { state, actions: [{ ...accept, synced: state.synced }] }
   }
   const link = Pings.trust(state.link)

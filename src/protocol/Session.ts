@@ -37,8 +37,6 @@
 import * as Digest from "./Digest.ts"
 import * as Message from "./Message.ts"
 import * as Trailer from "./Trailer.ts"
-import type { Tuple } from "./Tuple.ts"
-import type * as Version from "./Version.ts"
 
 /**
  * `heardAt` is the time of the peer's last message, in milliseconds; `refused` how many tuples were refused because the
@@ -69,7 +67,7 @@ export type Input =
  */
 export type Action =
   /** Merge this tuple, and tell the others if it is new. */
-  | { readonly _tag: "Accept"; readonly tuple: Tuple; readonly version?: Version.Version }
+  | ({ readonly _tag: "Accept" } & Message.Said)
   /** Send this message to the peer. */
   | { readonly _tag: "Send"; readonly message: Message.Message }
   /** Send PONG, with the status of the node behind it if it is not asked for too often. */
@@ -180,8 +178,7 @@ const dump = ({ trailer }: Message.Trailable): ReadonlyArray<Action> => [
   { _tag: "Dump", ours: Trailer.isOfNode(trailer), digest: Digest.find(trailer) }
 ]
 
-const accept = ({ tuple, version }: Message.Publish): Action =>
-  version === undefined ? { _tag: "Accept", tuple } : { _tag: "Accept", tuple, version }
+const accept = (message: Message.Publish): Action => ({ _tag: "Accept", ...Message.saidOf(message) })
 
 /** A PING may ask for the status, or whether all was taken. */
 const answer = ({ trailer }: Message.Trailable, now: number): ReadonlyArray<Action> => {

@@ -32,6 +32,7 @@ import * as Octets from "./Octets.ts"
  * | `refusals` | PONG | see Refusals |
  * | `node` | HELLO, PONG | none: I know versions, batches of entries, and all that follows |
  * | `version` | PUBLISH | see Version |
+ * | `lifetime` | PUBLISH | see Lifetime |
  * | `digest` | HELLO, PING, PONG | see Digest: compare it with yours |
  * | `entries` | PING, PONG | see Batch |
  * | `ranges` | PING, PONG | see Ranges |
@@ -47,6 +48,7 @@ export const tags = {
   refusals: 4,
   node: 5,
   version: 6,
+  lifetime: 9,
   digest: 10,
   entries: 11,
   ranges: 12,

@@ -140,6 +140,14 @@ export const stamp = ({ counter, origin, time }: Version): Octets.Octets => {
   )
 }
 
+/**
+ * The section of a trailer that has others as well.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const section = (version: Version): Trailer.Section => ({ tag: Trailer.tags.version, body: stamp(version) })
+
 const putNumber = (frame: Uint8Array, start: number, count: number, value: number): void => {
   for (let at = start + count - 1, left = value; at >= start; at--, left = Math.floor(left / 256))
     frame[at] = left % 256

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Queue from "effect/Queue"
@@ -142,7 +143,12 @@ export interface Counters {
 export interface Status {
   /** How many tuples the node holds: the number that the original's STATUS gives. */
   readonly tuples: number
-  /** Octets of their keys and values, of which `limits/octets` lets there be so many. */
+  /**
+   * Of how many keys it remembers that they were deleted or had their time. They count among those that `limits/tuples`
+   * lets there be.
+   */
+  readonly tombstones: number
+  /** Octets of all keys and values, of which `limits/octets` lets there be so many. */
   readonly octets: number
   /** Bound endpoints; `peers` have a connection and spoke, `members` of them said HELLO. */
   readonly listeners: ReadonlyArray<{ readonly endpoint: string; readonly peers: number; readonly members: number }>
@@ -176,6 +182,17 @@ export interface CommandPipe {
 }
 
 /**
+ * A tuple that is published as long as a scope is open.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Announcement {
+  /** Waits until somebody else has changed the tuple, and says how. It does not end with the scope. */
+  readonly ended: Effect.Effect<"Overwritten" | "Deleted">
+}
+
+/**
  * A node of the gossip network. Every node is server (bind) and client (connect) at once.
  *
  * @since 0.1.0
@@ -204,12 +221,36 @@ export class Gossip extends Context.Service<
     /**
      * Sets a tuple here; the network gets it from here on. Key (at most 255 octets) and value are octets; text stands
      * for its UTF-8. Waits while the node is busy.
+     *
+     * With a `lifetime` it ends that long after it was set, on every node of ours at the same moment by their clocks, as
+     * if it had been deleted; to publish it again before that moves its end. CZMQ's nodes do not know of it.
      */
-    readonly publish: (key: Octets.Input, value: Octets.Input) => Effect.Effect<void, GossipError>
+    readonly publish: (
+      key: Octets.Input,
+      value: Octets.Input,
+      options?: { readonly lifetime?: Duration.Input }
+    ) => Effect.Effect<void, GossipError>
     /** Sets many, in order; where one is too long, none. */
     readonly publishAll: (
       tuples: Iterable<readonly [key: Octets.Input, value: Octets.Input]>
     ) => Effect.Effect<void, GossipError>
+    /**
+     * Deletes a tuple, on all nodes of ours; says whether there was any. CZMQ's nodes do not know how to, and keep theirs:
+     * what they say of it is ignored while the delete is remembered, see `tombstone/retention`, unless it is a value that
+     * the key did not have lately.
+     */
+    readonly unpublish: (key: Octets.Input) => Effect.Effect<boolean, GossipError>
+    /**
+     * Publishes a tuple for as long as the scope is open. It has a lifetime, 10 seconds unless given, and is published
+     * anew at each third of it; when the scope closes it is deleted, and where this process or its last link ends without
+     * a word it has its time. Where somebody else sets or deletes the key meanwhile, that counts: this is `ended` then,
+     * says so in the log, and neither renews nor deletes anything.
+     */
+    readonly announce: (
+      key: Octets.Input,
+      value: Octets.Input,
+      options?: { readonly lifetime?: Duration.Input }
+    ) => Effect.Effect<Announcement, GossipError, Scope.Scope>
     readonly get: (key: Octets.Input) => Effect.Effect<Option.Option<Tuple>, GossipError>
     /** All tuples held, in order of first arrival. */
     readonly entries: Effect.Effect<ReadonlyArray<Tuple>, GossipError>

@@ -371,6 +371,7 @@ describe("status", () => {
       const malformed = { malformed: frames, malformedTrailers: trailers }
       assert.deepStrictEqual(yield* client.gossip.status, {
         tuples: 2,
+        tombstones: 0,
         octets: 4,
         listeners: [{ endpoint: "inproc://client", peers: 0, members: 0 }],
         lost: [],
@@ -380,6 +381,7 @@ describe("status", () => {
       const before = yield* server.gossip.status
       assert.deepStrictEqual(before, {
         tuples: 2,
+        tombstones: 0,
         octets: 4,
         listeners: [{ endpoint: "inproc://server", peers: 1, members: 1 }],
         lost: [],

@@ -69,6 +69,7 @@ describe("a PING that asks for the status", () => {
         uptimeSeconds: 61,
         ready: true,
         tuples: 2,
+        tombstones: 0,
         listeners: 1,
         lost: 0,
         peers: 2,

@@ -13,6 +13,7 @@ const status: NodeStatus.NodeStatus = {
   uptimeSeconds: 60,
   ready: false,
   tuples: 3,
+  tombstones: 2,
   listeners: 1,
   lost: 0,
   peers: 2,
@@ -60,6 +61,10 @@ describe("a status", () => {
       ...status,
       counters: { accepted: 1, malformed: { Short: 2 } }
     })
+  })
+
+  it("of a node that knows of no tombstones has none", () => {
+    assert.deepStrictEqual(decoded({ ...status, tombstones: undefined }), { ...status, tombstones: 0 })
   })
 
   it.each<readonly [name: string, found: unknown]>([
