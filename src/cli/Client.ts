@@ -35,8 +35,11 @@ export interface Client {
   readonly endpoint: string
   /** HELLO, PING, until PONG: all tuples of the node, or what `keep` keeps of them, in the order in which it tells them. */
   readonly select: (keep: (tuple: Tuple) => Tuple | undefined) => Effect.Effect<Tuples, Trouble>
-  /** HELLO, PUBLISH, PING, until PONG: the node has taken them all, or says why not, if it is of this make. */
-  readonly publish: (tuples: ReadonlyArray<Tuple>) => Effect.Effect<void, Failure>
+  /**
+   * HELLO, PUBLISH, PING, until PONG: the node has taken them all, or says why not, if it is of this make. They end after
+   * `lifetime` milliseconds, if it is not 0. It is said even then: so a node knows that this is meant now.
+   */
+  readonly publish: (tuples: ReadonlyArray<Tuple>, lifetime?: number) => Effect.Effect<void, Failure>
   /** PING, until PONG. */
   readonly ping: Effect.Effect<void, Trouble>
   /** PING, until PONG: what the node tells of itself; CZMQ and older nodes tell nothing. */
@@ -346,12 +349,12 @@ const make = (connection: Connection): Client => {
   return {
     endpoint,
     select,
-    publish: (tuples) => {
+    publish: (tuples, lifetime = 0) => {
       const speech = Effect.gen(function* () {
         yield* say([Message.hello])
         for (let at = 0; at < tuples.length; at += tuplesAtOnce) {
           const chunk = tuples.slice(at, at + tuplesAtOnce)
-          yield* say(chunk.map((tuple) => Message.publish(tuple)))
+          yield* say(chunk.map((tuple) => Message.publish(tuple, undefined, lifetime)))
           sent += chunk.length
         }
       })

@@ -18,6 +18,7 @@ import { keygen } from "./KeygenCommand.ts"
 import { nodeFlags } from "./NodeFlags.ts"
 import { defaultEndpoint, globals, ownGlobals, root } from "./Root.ts"
 import type { Closed } from "./Terminal.ts"
+import { announce, publish, unpublish } from "./TupleCommands.ts"
 
 const serve = Command.make(
   "serve",
@@ -88,31 +89,6 @@ const list = Command.make(
   Command.withExamples([
     { command: "zgossip list service/", description: "the tuples whose key begins so, as key = value" },
     { command: "zgossip list --json | jq -r '.[].key'", description: "as one JSON array" }
-  ])
-)
-
-const publish = Command.make(
-  "publish",
-  {
-    key: Argument.String("key").pipe(Argument.withDescription("The key, as text of up to 255 octets")),
-    value: Argument.String("value").pipe(
-      Argument.withDescription("The value, as text; without it all of standard input, as it is"),
-      Argument.optional
-    )
-  },
-  Effect.fnUntraced(function* (input) {
-    const options = yield* globals
-    const { publish } = yield* Effect.promise(() => import("./Publish.ts"))
-    yield* publish(options, input)
-  })
-).pipe(
-  Command.withDescription(
-    "Sets a tuple, and ends silently when the node has taken it; what begins with a dash goes behind --"
-  ),
-  Command.withExamples([
-    { command: "zgossip publish printer tcp://10.0.0.7:9100", description: "text" },
-    { command: "zgossip publish logo < logo.png", description: "any octets, exactly" },
-    { command: "zgossip publish -- offset -5", description: "a value that begins with a dash" }
   ])
 )
 
@@ -305,8 +281,8 @@ const pipe = Command.make(
   Command.withDescription(
     "Runs a node that is driven by lines on standard input and answers by lines on standard output, for scripts and " +
       "for programs in any language.\n\n" +
-      "In:   BIND endpoint, UNBIND endpoint, PORT, CONNECT endpoint, DISCONNECT endpoint, STATUS, PUBLISH key value, " +
-      "SET path value, CONFIGURE file (or LOAD file), SAVE file, VERBOSE, $TERM\n" +
+      "In:   BIND endpoint, UNBIND endpoint, PORT, CONNECT endpoint, DISCONNECT endpoint, STATUS, PUBLISH key value " +
+      "[lifetime=MILLISECONDS], UNPUBLISH key, SET path value, CONFIGURE file (or LOAD file), SAVE file, VERBOSE, $TERM\n" +
       "Out:  DELIVER key value for each new tuple, PORT number, STATUS number-of-tuples\n\n" +
       "One blank separates two fields; a blank in a field, % and what is not printable ASCII are written %XX, in " +
       "hexadecimal. Empty lines and lines that begin with # say nothing. What goes wrong is a line on standard error, " +
@@ -356,6 +332,8 @@ export const command = root.pipe(
     list,
     get,
     publish,
+    unpublish,
+    announce,
     status,
     ping,
     exportCommand,

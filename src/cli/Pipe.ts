@@ -26,6 +26,7 @@ import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
 import { securityOf } from "./Client.ts"
 import { checkInput } from "./Files.ts"
+import { settled } from "./Member.ts"
 import type { Globals } from "./Root.ts"
 import type { Closed } from "./Terminal.ts"
 import { say, write } from "./Terminal.ts"
@@ -206,13 +207,7 @@ const patience = "1 second"
 
 /** Waits until the remotes that can be reached have taken what was published. */
 const drained = (gossip: Gossip.Gossip["Service"], isDrained: () => boolean) =>
-  Effect.sleep("5 millis").pipe(
-    Effect.andThen(gossip.status),
-    Effect.repeat({
-      until: ({ remotes }) =>
-        isDrained() &&
-        remotes.every(({ error, state }) => state === "Connected" || (state === "Disconnected" && error !== undefined))
-    }),
+  settled(gossip, isDrained).pipe(
     Effect.timeoutOrElse({
       duration: patience,
       orElse: () => Effect.logWarning(`ended after ${patience}, and not every node has taken all that was published`)

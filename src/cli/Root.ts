@@ -172,16 +172,16 @@ export const ownGlobals = (command: string): typeof globals =>
       : Effect.fail(usage(`${command} asks no node and takes no --endpoint`))
   )
 
-const units = { ms: 1, s: 1000, m: 60_000, "": 1000 }
+const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, "": 1000 }
 
 /**
- * The milliseconds of a time as `--timeout` takes it, from 1 ms to an hour.
+ * The milliseconds of a time as `--timeout` takes it, from 1 ms to an hour unless told otherwise.
  *
  * @since 0.1.0
  * @category parsing
  */
-export const parseTime = (text: string): number | undefined => {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|)$/.exec(text) ?? []
+export const parseTime = (text: string, most = 3_600_000): number | undefined => {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|)$/.exec(text) ?? []
   const milliseconds = Math.round(Number(number) * units[(unit ?? "") as keyof typeof units])
-  return milliseconds >= 1 && milliseconds <= 3_600_000 ? milliseconds : undefined
+  return milliseconds >= 1 && milliseconds <= most ? milliseconds : undefined
 }

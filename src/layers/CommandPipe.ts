@@ -8,8 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Command from "../protocol/Command.ts"
-import type { CommandPipe, Gossip, GossipError } from "../services/Gossip.ts"
-import { stoppedError } from "../services/Gossip.ts"
+import type { CommandPipe, Gossip } from "../services/Gossip.ts"
+import { GossipError, stoppedError } from "../services/Gossip.ts"
 import type { GossipEngine } from "./GossipEngine.ts"
 import type { Subscriber } from "./GossipLink.ts"
 import type { Submit } from "./GossipNode.ts"
@@ -38,10 +38,13 @@ export const make = Effect.fnUntraced(function* (
   const carryOutAtOnce = (engine: GossipEngine, command: AtOnce): void => {
     switch (command._tag) {
       case "Publish": {
-        const refusal = engine.publish(command.tuple)
+        const refusal = engine.publish(command.tuple, command.lifetime)
         if (refusal === undefined) return
         return engine.reply(subscriber, { _tag: "Failed", command, error: limitReached(refusal) })
       }
+      case "Unpublish":
+        if (engine.unpublish(command.key)) return
+        return engine.reply(subscriber, { _tag: "Failed", command, error: noSuchKey })
       case "Port":
         return engine.reply(subscriber, { _tag: "Port", port: engine.port })
       case "Status":
@@ -163,7 +166,13 @@ export const make = Effect.fnUntraced(function* (
   return pipe
 })
 
-type AtOnce = Extract<Command.Command, { readonly _tag: "Publish" | "Port" | "Status" }>
+type AtOnce = Extract<Command.Command, { readonly _tag: "Publish" | "Unpublish" | "Port" | "Status" }>
 
-const isAtOnce = (command: Command.Command): command is AtOnce =>
-  command._tag === "Publish" || command._tag === "Port" || command._tag === "Status"
+const atOnce: ReadonlyArray<Command.Command["_tag"]> = ["Publish", "Unpublish", "Port", "Status"]
+
+const isAtOnce = (command: Command.Command): command is AtOnce => atOnce.includes(command._tag)
+
+const noSuchKey = new GossipError({
+  operation: "unpublish",
+  reason: { _tag: "NoSuchKey", detail: "there is no such key" }
+})

@@ -15,8 +15,8 @@ import type { Transport } from "../services/Transport.ts"
 export interface DrainTransport {
   readonly transport: Transport["Service"]
   /**
-   * Nothing is being sent, and every remote has answered a PING that was sent behind the last PUBLISH to it. What a
-   * client of ours was sent is with its socket: clients are not asked.
+   * Nothing is being sent, and every remote has answered a PING that was sent behind the last PUBLISH to it, and the
+   * last one that had anything behind it. What a client of ours was sent is with its socket: clients are not asked.
    */
   readonly isDrained: () => boolean
 }

@@ -5,12 +5,14 @@
  *     BIND endpoint        -               CONNECT endpoint      -
  *     UNBIND endpoint      -               DISCONNECT endpoint   -
  *     PORT                 PORT n          PUBLISH key value     -
- *     STATUS               STATUS n        SET path value        -
- *     CONFIGURE file       -               SAVE file             -
- *     VERBOSE              -               $TERM                 -
+ *     STATUS               STATUS n        UNPUBLISH key         -
+ *     CONFIGURE file       -               SET path value        -
+ *     VERBOSE              -               SAVE file             -
+ *     $TERM                -
  *
  * DELIVER key value comes for every new tuple, also for those published here. LOAD is the older name of CONFIGURE.
- * UNBIND and DISCONNECT are ours.
+ * UNBIND, DISCONNECT and UNPUBLISH are ours, and so is a third field of PUBLISH, lifetime=MILLISECONDS. With its name in
+ * front of it no value with a blank that somebody forgot to escape is taken for one.
  *
  * @since 0.1.0
  */
@@ -29,7 +31,8 @@ export type Command =
   | { readonly _tag: "Port" }
   | { readonly _tag: "Connect"; readonly endpoint: string }
   | { readonly _tag: "Disconnect"; readonly endpoint: string }
-  | { readonly _tag: "Publish"; readonly tuple: Tuple.Tuple }
+  | { readonly _tag: "Publish"; readonly tuple: Tuple.Tuple; readonly lifetime?: number }
+  | { readonly _tag: "Unpublish"; readonly key: Octets.Octets }
   | { readonly _tag: "Status" }
   | { readonly _tag: "Set"; readonly path: string; readonly value: string }
   | { readonly _tag: "Configure"; readonly file: string }
@@ -65,14 +68,15 @@ export class CommandError extends Data.TaggedError("CommandError")<{
   }
 }
 
-/** The fields behind each command's name, as its error message writes them. */
+/** The fields behind each command's name, as its error message writes them; one in brackets may be missing. */
 const fieldNames = {
   BIND: ["endpoint"],
   UNBIND: ["endpoint"],
   PORT: [],
   CONNECT: ["endpoint"],
   DISCONNECT: ["endpoint"],
-  PUBLISH: ["key", "value"],
+  PUBLISH: ["key", "value", "[lifetime=MILLISECONDS]"],
+  UNPUBLISH: ["key"],
   STATUS: [],
   SET: ["path", "value"],
   CONFIGURE: ["file"],
@@ -98,10 +102,10 @@ export const fromStrings = (strings: ReadonlyArray<Octets.Input>): Result.Result
   const fail = (detail: string) => Result.fail(new CommandError({ command: name, detail }))
   if (!isName(name)) return fail(`unknown, write one of ${Object.keys(fieldNames).join(", ")}`)
   const expected = fieldNames[name]
-  if (fields.length !== expected.length) {
+  if (fields.length > expected.length || fields.length < expected.filter((field) => !field.startsWith("[")).length) {
     return fail(`${fields.length} field${fields.length === 1 ? "" : "s"}, write ${[name, ...expected].join(" ")}`)
   }
-  const [one = "", two = ""] = fields
+  const [one = "", two = "", three] = fields
   switch (name) {
     case "BIND":
       return Result.succeed({ _tag: "Bind", endpoint: text(one) })
@@ -113,9 +117,20 @@ export const fromStrings = (strings: ReadonlyArray<Octets.Input>): Result.Result
       return Result.succeed({ _tag: "Connect", endpoint: text(one) })
     case "DISCONNECT":
       return Result.succeed({ _tag: "Disconnect", endpoint: text(one) })
-    case "PUBLISH":
+    case "PUBLISH": {
+      const [, lifetime] = three === undefined ? [] : (/^lifetime=([1-9]\d{0,13})$/.exec(text(three)) ?? [])
+      if (three !== undefined && lifetime === undefined) {
+        return fail("3 fields, and the last one is not lifetime=MILLISECONDS, from 1 to 99999999999999")
+      }
       return Result.mapBoth(Tuple.make(one, two), {
-        onSuccess: (tuple): Command => ({ _tag: "Publish", tuple }),
+        onSuccess: (tuple): Command =>
+          lifetime === undefined ? { _tag: "Publish", tuple } : { _tag: "Publish", tuple, lifetime: Number(lifetime) },
+        onFailure: (error) => new CommandError({ command: name, detail: error.message })
+      })
+    }
+    case "UNPUBLISH":
+      return Result.mapBoth(Tuple.make(one, ""), {
+        onSuccess: ({ keyOctets }): Command => ({ _tag: "Unpublish", key: keyOctets }),
         onFailure: (error) => new CommandError({ command: name, detail: error.message })
       })
     case "STATUS":

@@ -32,6 +32,7 @@ import type { TransportReason } from "./Transport.ts"
  * - `InvalidSetting`, `InvalidConfiguration`, `FileNotRead`, `FileNotWritten`: those of `ConfigurationError`
  * - `InvalidCredentials`: a key, a list or a password that the operation needs is missing, wrong, or open to others
  * - `LimitReached`: the tuple is too long, or there is no room for it, see the settings `limits/...`
+ * - `NoSuchKey`: there is nothing to delete; only a command of a pipe fails with it
  * - `Stopped`: the node was stopped
  *
  * @since 0.1.0
@@ -48,6 +49,7 @@ type ReasonTag =
   | "TupleTooLong"
   | "InvalidCredentials"
   | "LimitReached"
+  | "NoSuchKey"
   | "Stopped"
 
 interface ReasonOf<Tag> {

@@ -97,7 +97,7 @@ describe("zgossip pipe", () => {
         const expected: ReadonlyArray<RegExp> = [
           /line 5: NONSENSE: unknown, write one of BIND, /,
           /line 6: publish: unknown/,
-          /line 7: PUBLISH: 1 field, write PUBLISH key value$/,
+          /line 7: PUBLISH: 1 field, write PUBLISH key value \[lifetime=MILLISECONDS\]$/,
           /line 8: PUBLISH: 3 fields/,
           /line 9: PUBLISH: 3 fields/,
           /line 10: the command: unknown/,

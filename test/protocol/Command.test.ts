@@ -16,6 +16,9 @@ describe("commands from strings", () => {
     [["CONNECT", "inproc://base"], { _tag: "Connect", endpoint: "inproc://base" }],
     [["DISCONNECT", "inproc://base"], { _tag: "Disconnect", endpoint: "inproc://base" }],
     [["PUBLISH", "key", "value"], { _tag: "Publish", tuple: tuple("key", "value") }],
+    [["PUBLISH", "key", "value", "lifetime=1500"], { _tag: "Publish", tuple: tuple("key", "value"), lifetime: 1500 }],
+    [["UNPUBLISH", "é"], { _tag: "Unpublish", key: "\u00c3\u00a9" }],
+    [["UNPUBLISH", Uint8Array.of(0, 255)], { _tag: "Unpublish", key: "\u0000\u00ff" }],
     [["PUBLISH", "", ""], { _tag: "Publish", tuple: tuple("", "") }],
     [["PUBLISH", "é", "€"], { _tag: "Publish", tuple: tuple("\u00c3\u00a9", "\u00e2\u0082\u00ac") }],
     [["STATUS"], { _tag: "Status" }],
@@ -41,7 +44,9 @@ describe("commands from strings", () => {
     }
   })
 
-  const names = "BIND, UNBIND, PORT, CONNECT, DISCONNECT, PUBLISH, STATUS, SET, CONFIGURE, LOAD, SAVE, VERBOSE, $TERM"
+  const names =
+    "BIND, UNBIND, PORT, CONNECT, DISCONNECT, PUBLISH, UNPUBLISH, STATUS, SET, CONFIGURE, LOAD, SAVE, VERBOSE, $TERM"
+  const lifetime = "PUBLISH: 3 fields, and the last one is not lifetime=MILLISECONDS, from 1 to 99999999999999"
   it.each<readonly [strings: ReadonlyArray<Octets.Input>, message: string]>([
     [[], `the command: unknown, write one of ${names}`],
     [[""], `the command: unknown, write one of ${names}`],
@@ -56,8 +61,15 @@ describe("commands from strings", () => {
     [["PORT", "1"], "PORT: 1 field, write PORT"],
     [["CONNECT"], "CONNECT: 0 fields, write CONNECT endpoint"],
     [["DISCONNECT", "a", "b"], "DISCONNECT: 2 fields, write DISCONNECT endpoint"],
-    [["PUBLISH", "key"], "PUBLISH: 1 field, write PUBLISH key value"],
-    [["PUBLISH", "key", "value", "0"], "PUBLISH: 3 fields, write PUBLISH key value"],
+    [["PUBLISH", "key"], "PUBLISH: 1 field, write PUBLISH key value [lifetime=MILLISECONDS]"],
+    [["PUBLISH", "key", "value", "1", ""], "PUBLISH: 4 fields, write PUBLISH key value [lifetime=MILLISECONDS]"],
+    [["PUBLISH", "key", "value", ""], lifetime],
+    [["PUBLISH", "key", "value", "1"], lifetime],
+    [["PUBLISH", "key", "value", "lifetime=0"], lifetime],
+    [["PUBLISH", "key", "value", "lifetime=1.5"], lifetime],
+    [["PUBLISH", "key", "value", "lifetime=5s"], lifetime],
+    [["UNPUBLISH"], "UNPUBLISH: 0 fields, write UNPUBLISH key"],
+    [["UNPUBLISH", "é".repeat(128)], "UNPUBLISH: the key has 256 octets, the limit is 255"],
     [["PUBLISH", "é".repeat(128), ""], "PUBLISH: the key has 256 octets, the limit is 255"],
     [["STATUS", ""], "STATUS: 1 field, write STATUS"],
     [["SET", "server/timeout"], "SET: 1 field, write SET path value"],
