@@ -4,7 +4,7 @@ import { Arbitrary } from "effect"
 import * as Past from "../../src/protocol/Past.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as TupleMap from "../../src/protocol/TupleMap.ts"
-import type * as Version from "../../src/protocol/Version.ts"
+import * as Version from "../../src/protocol/Version.ts"
 import * as arbitrary from "./arbitraries.ts"
 
 const version = (time: number, counter = 0, by = "a"): Version.Version => ({ time, counter, origin: by.padEnd(8, "-") })
@@ -268,6 +268,81 @@ describe("laws", () => {
       for (const one of saids) assert.include(["Duplicate", "Stale"], take(map, one, 60))
       assert.strictEqual(map.entries.get("k")?.tuple.value, gone === "yes" ? "" : "here")
       assert.strictEqual(map.entries.get("k")?.deleted, gone === "yes")
+    }
+  )
+})
+
+describe("three maps that tell each other all, now and then", () => {
+  const retention = 1000
+  const acts = Arbitrary.array(
+    Arbitrary.all([
+      arbitrary.oneOf("set", "set", "lend", "delete", "tell", "tell", "expire", "collect"),
+      arbitrary.integer(0, 2),
+      arbitrary.integer(0, 2),
+      arbitrary.oneOf("k", "l"),
+      arbitrary.integer(0, 200)
+    ]),
+    { minLength: 30, maxLength: 60 }
+  )
+
+  it.prop(
+    "hold in the end what was said last of each key, and what was deleted does not come back",
+    [acts],
+    ([acts]) => {
+      const maps = ["a", "b", "c"].map((name) => TupleMap.make(name.padEnd(8, "-")))
+      const of = (n: number) => maps[n] ?? assert.fail()
+      const last = new Map<string, TupleMap.Entry>()
+      let now = 10_000
+      const tell = (from: TupleMap.TupleMap, to: TupleMap.TupleMap) => {
+        for (const entry of from.entries.values()) TupleMap.merge(to, entry, { link: 1, now, retention })
+      }
+      const tellAll = () => {
+        for (const from of [0, 1, 2, 1, 0]) for (const to of maps) tell(of(from), to)
+      }
+      const say = (map: TupleMap.TupleMap, change: TupleMap.Change) => {
+        const before = map.sequence
+        TupleMap.merge(map, change, { link: TupleMap.elsewhere, now, retention })
+        const entry = map.entries.get(change.tuple.keyOctets)
+        if (entry === undefined || map.sequence === before) return
+        const greatest = last.get(change.tuple.keyOctets)
+        if (greatest === undefined || Version.compare(entry.version, greatest.version) > 0) {
+          last.set(change.tuple.keyOctets, entry)
+        }
+      }
+      let told = now
+      for (const [n, [act, one, other, key, time]] of acts.entries()) {
+        now += time
+        // Nobody is away for longer than the retention.
+        if (now - told > retention / 2) {
+          now = told + retention / 2
+          tellAll()
+          told = now
+        }
+        const map = of(one)
+        const tuple = new Tuple(key, String(n % 3))
+        if (act === "set") say(map, { tuple, lifetime: 0 })
+        else if (act === "lend") say(map, { tuple, lifetime: 1 + time * 3 })
+        else if (act === "delete") say(map, { tuple: new Tuple(key, ""), deleted: true })
+        else if (act === "tell") tell(map, of(other))
+        else if (act === "expire") TupleMap.expire(map, now, 1)
+        else for (const map of maps) TupleMap.collect(map, now, retention, 9)
+      }
+      tellAll()
+      for (const later of [0, 1, 700, 5000]) {
+        now += later
+        const expected = Array.from(last.values())
+          .filter((entry) => TupleMap.isLive(entry, now))
+          .map(({ tuple }) => `${tuple.key}=${tuple.value}`)
+          .sort()
+        for (const map of maps) {
+          const live = Array.from(map.entries.values()).filter((entry) => TupleMap.isLive(entry, now))
+          assert.deepStrictEqual(live.map(({ tuple }) => `${tuple.key}=${tuple.value}`).sort(), expected)
+          TupleMap.expire(map, now, 99)
+          TupleMap.collect(map, now, retention, 99)
+          if (later === 5000) assert.strictEqual(map.entries.size, expected.length)
+        }
+        tellAll()
+      }
     }
   )
 })
