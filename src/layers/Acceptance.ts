@@ -33,7 +33,7 @@ export class Acceptance {
   readonly #node: Pick<GossipEngine, "journal" | "settings">
   readonly #store: TupleStore["Service"]
   readonly #quota: Quota
-  readonly #exchange: Pick<Exchange, "note">
+  readonly #exchange: Pick<Exchange, "forget" | "note">
   readonly #tellings: Tellings
   readonly #timeOfDay: () => number
   readonly #future = new Future()
@@ -43,7 +43,7 @@ export class Acceptance {
     node: Pick<GossipEngine, "journal" | "settings">,
     store: TupleStore["Service"],
     quota: Quota,
-    exchange: Pick<Exchange, "note">,
+    exchange: Pick<Exchange, "forget" | "note">,
     tellings: Tellings,
     timeOfDay: () => number
   ) {
@@ -122,6 +122,7 @@ export class Acceptance {
     }
     for (const { tuple } of this.#store.collect(time, settings.retention, mostAtOnce)) {
       journal.counters.forgotten += 1
+      this.#exchange.forget(tuple.keyOctets)
       this.#quota.took(undefined, tuple)
     }
     if (this.#future.isEmpty || now - this.#lookedAt < look) return

@@ -70,7 +70,10 @@ export class GossipEngine {
     this.#exchange = new Exchange.Exchange(store, {
       accept: (link, change) => {
         if ("served" in link) this.#accept(link, change)
-        else this.#acceptance.accept(change, link)
+        else {
+          if (link.remote._tag === "Joining") link.remote.dumped.add(change.tuple.keyOctets)
+          this.#acceptance.accept(change, link)
+        }
       },
       mayGive: (link, entries) =>
         !("served" in link) ||

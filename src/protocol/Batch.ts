@@ -2,14 +2,15 @@
  * What two nodes of ours tell each other of keys: many at a time, behind a PING of the client or a PONG of the server.
  *
  *     entries = *entry
- *     entry   = flags key-length key [version] [lifetime] (value-length value / *past)
+ *     entry   = flags key-length key [version] [lifetime] [value-length value] [past]
  *
- *     flags        = OCTET     ; 1: deleted, what follows is past; 2: with a lifetime; 4: without a version, which is
- *                              ; for the receiver to give; 8: with past values; others are 0
+ *     flags        = OCTET     ; the sum of 1: deleted, without a value; 2: with a lifetime; 4: without a version, which
+ *                              ; is for the receiver to give; 8: with a past
  *     key-length   = OCTET
  *     version      = 16OCTET   ; see Version
  *     lifetime     = 6OCTET    ; milliseconds from the time of the version on
- *     value-length = 4OCTET    ; not where it is deleted
+ *     value-length = 4OCTET
+ *     past         = OCTET *4OCTET ; so many of the values that the key had, see Past
  *
  * Numbers are big-endian.
  *
@@ -18,6 +19,7 @@
  * @since 0.1.0
  */
 import * as Octets from "./Octets.ts"
+import * as Past from "./Past.ts"
 import type { Change } from "./TupleMap.ts"
 import { Tuple } from "./Tuple.ts"
 import * as Version from "./Version.ts"
@@ -38,10 +40,11 @@ export const mostOctets = 4096
  */
 export const enough: number = 2 ** 14
 
-const flag = { deleted: 1, lifetime: 2, unversioned: 4 } as const
-const knownFlags = 7
+const flag = { deleted: 1, lifetime: 2, unversioned: 4, past: 8 } as const
+const knownFlags = 15
 const lifetimeLength = 6
 const valueLength = 4
+const digestLength = 4
 
 /**
  * Octets of an entry.
@@ -49,12 +52,13 @@ const valueLength = 4
  * @since 0.1.0
  * @category encoding
  */
-export const lengthOf = ({ deleted = false, lifetime = 0, tuple, version }: Change): number =>
+export const lengthOf = ({ deleted = false, lifetime = 0, past = Past.none, tuple, version }: Change): number =>
   2 +
   tuple.keyOctets.length +
   (version === undefined ? 0 : Version.length) +
   (lifetime === 0 ? 0 : lifetimeLength) +
-  (deleted ? 0 : valueLength + tuple.valueOctets.length)
+  (deleted ? 0 : valueLength + tuple.valueOctets.length) +
+  (past.length === 0 ? 0 : 1 + digestLength * past.length)
 
 /**
  * @since 0.1.0
@@ -63,12 +67,13 @@ export const lengthOf = ({ deleted = false, lifetime = 0, tuple, version }: Chan
 export const encode = (changes: ReadonlyArray<Change>): Octets.Octets => {
   const octets = Buffer.allocUnsafe(changes.reduce((sum, change) => sum + lengthOf(change), 0))
   let at = 0
-  for (const { deleted = false, lifetime = 0, tuple, version } of changes) {
+  for (const { deleted = false, lifetime = 0, past = Past.none, tuple, version } of changes) {
     const { keyOctets, valueOctets } = tuple
     octets[at] =
       (deleted ? flag.deleted : 0) |
       (lifetime === 0 ? 0 : flag.lifetime) |
-      (version === undefined ? flag.unversioned : 0)
+      (version === undefined ? flag.unversioned : 0) |
+      (past.length === 0 ? 0 : flag.past)
     octets[at + 1] = keyOctets.length
     octets.write(keyOctets, at + 2, "latin1")
     at += 2 + keyOctets.length
@@ -80,10 +85,17 @@ export const encode = (changes: ReadonlyArray<Change>): Octets.Octets => {
       octets.writeUIntBE(lifetime, at, lifetimeLength)
       at += lifetimeLength
     }
-    if (deleted) continue
-    octets.writeUInt32BE(valueOctets.length, at)
-    octets.write(valueOctets, at + valueLength, "latin1")
-    at += valueLength + valueOctets.length
+    if (!deleted) {
+      octets.writeUInt32BE(valueOctets.length, at)
+      octets.write(valueOctets, at + valueLength, "latin1")
+      at += valueLength + valueOctets.length
+    }
+    if (past.length === 0) continue
+    octets[at++] = past.length
+    for (const digest of past) {
+      octets.writeUInt32BE(digest, at)
+      at += digestLength
+    }
   }
   return Octets.slice(octets, 0, at)
 }
@@ -109,18 +121,24 @@ export const decode = (body: Octets.Octets): ReadonlyArray<Change> | undefined =
     const deleted = (flags & flag.deleted) !== 0
     const valueAt = lifetimeEnd + (deleted ? 0 : valueLength)
     if (valueAt > end) return undefined
-    const valueEnd = deleted ? valueAt : valueAt + octets.readUInt32BE(lifetimeEnd)
+    const valueEnd = valueAt + (deleted ? 0 : octets.readUInt32BE(lifetimeEnd))
     if (valueEnd > end) return undefined
+    const pastAt = valueEnd + ((flags & flag.past) === 0 ? 0 : 1)
+    at = pastAt + (pastAt === valueEnd ? 0 : digestLength * (octets[valueEnd] ?? 0))
+    if (at > end) return undefined
     changes.push({
       tuple: new Tuple(Octets.slice(octets, keyAt, keyEnd), Octets.slice(octets, valueAt, valueEnd)),
       version: versionEnd === keyEnd ? undefined : Version.at(octets, keyEnd),
       lifetime: lifetimeEnd === versionEnd ? 0 : octets.readUIntBE(versionEnd, lifetimeLength),
-      deleted
+      deleted,
+      past: at === pastAt ? Past.none : digestsOf(octets, pastAt, at)
     })
-    at = valueEnd
   }
   return changes
 }
+
+const digestsOf = (octets: Buffer, start: number, end: number): Past.Past =>
+  Array.from({ length: (end - start) / digestLength }, (_, n) => octets.readUInt32BE(start + n * digestLength))
 
 /**
  * As many keys from `start` on as have `most` octets at most.

@@ -4,6 +4,7 @@ import * as Batch from "../../src/protocol/Batch.ts"
 import * as Digest from "../../src/protocol/Digest.ts"
 import * as Message from "../../src/protocol/Message.ts"
 import * as Octets from "../../src/protocol/Octets.ts"
+import * as Past from "../../src/protocol/Past.ts"
 import * as Trailer from "../../src/protocol/Trailer.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import type { Change } from "../../src/protocol/TupleMap.ts"
@@ -20,14 +21,14 @@ const changes = Arbitrary.all([
   arbitrary.oneOf("put", "delete"),
   arbitrary.oneOf("version", "none"),
   versions,
-  arbitrary.integer(0, 2 ** 48 - 1)
+  arbitrary.integer(0, 2 ** 48 - 1),
+  Arbitrary.array(arbitrary.integer(0, 2 ** 32 - 1), { maxLength: 4 })
 ]).pipe(
-  Arbitrary.map(([tuple, what, versioned, version, lifetime]): Change => ({
-    tuple: what === "delete" ? new Tuple(tuple.keyOctets, "") : tuple,
-    version: versioned === "version" ? version : undefined,
-    lifetime,
-    deleted: what === "delete"
-  }))
+  Arbitrary.map(([tuple, what, versioned, of, lifetime, past]): Change => {
+    const version = versioned === "version" ? of : undefined
+    const deleted = what === "delete"
+    return { tuple: deleted ? new Tuple(tuple.keyOctets, "") : tuple, version, lifetime, deleted, past }
+  })
 )
 const batches = Arbitrary.array(changes, { maxLength: 8 })
 
@@ -52,16 +53,19 @@ describe("entries", () => {
     if (read !== undefined) assert.deepStrictEqual(Batch.decode(Batch.encode(read)), read)
   })
 
-  it.each(["10", "80", "00ff", `0000${"00".repeat(16)}ffffffff`, "0400ffffffff"])("%s is none", (hex) => {
-    assert.isUndefined(Batch.decode(Octets.from(arbitrary.fromHex(hex))))
-  })
+  it.each(["10", "80", "00ff", `0000${"00".repeat(16)}ffffffff`, "0400ffffffff", "0d00", "0d00010000", "010001"])(
+    "%s is none",
+    (hex) => {
+      assert.isUndefined(Batch.decode(Octets.from(arbitrary.fromHex(hex))))
+    }
+  )
 
   it("are these octets", () => {
     const version = { time: 1_750_000_000_123, counter: 258, origin: "origin--" }
     const body = Batch.encode([
       { tuple: new Tuple("k", "v"), version },
       { tuple: new Tuple("lease", "me"), version, lifetime: 30_000 },
-      { tuple: new Tuple("gone", ""), version, deleted: true },
+      { tuple: new Tuple("gone", ""), version, deleted: true, past: [1, 2 ** 32 - 1] },
       { tuple: new Tuple("said here", "1") }
     ])
     const of = "01977420dc7b" + "0102" + "6f726967696e2d2d"
@@ -69,7 +73,7 @@ describe("entries", () => {
       arbitrary.toHex(Octets.toBytes(body)).replaceAll(" ", "").toLowerCase(),
       "00" + "016b" + of + "0000000176" +
         "02" + "056c65617365" + of + "000000007530" + "000000026d65" +
-        "01" + "04676f6e65" + of +
+        "09" + "04676f6e65" + of + "02" + "00000001" + "ffffffff" +
         "04" + "09736169642068657265" + "0000000131"
     ) // prettier-ignore
   })
@@ -82,14 +86,14 @@ describe("golden frames", () => {
   it("of a PONG with entries, and of a PING with a digest", () => {
     const body = Batch.encode([
       { tuple: new Tuple("k", "v"), version, lifetime: 30_000 },
-      { tuple: new Tuple("k", ""), version: { ...version, counter: 259 }, deleted: true }
+      { tuple: new Tuple("k", ""), version: { ...version, counter: 259 }, deleted: true, past: [Past.digest("v")] }
     ])
     const trailer = Trailer.make({ tag: Trailer.tags.entries, body })
     assert.strictEqual(
       hex({ ...Message.pong, trailer }),
-      "aaa00401" + "855a4758" + "01" + "00000043" + "0b" + "00000031" +
+      "aaa00401" + "855a4758" + "01" + "00000048" + "0b" + "00000036" +
         "02016b" + "01977420dc7b" + "0102" + "6f726967696e2d2d" + "000000007530" + "0000000176" +
-        "01016b" + "01977420dc7b" + "0103" + "6f726967696e2d2d" + "1cb0dbd8"
+        "09016b" + "01977420dc7b" + "0103" + "6f726967696e2d2d" + "01" + "0544e0b5" + "ed282f1c"
     ) // prettier-ignore
     const digest = Digest.section({ count: 258, fingerprint: "0123456789abcdef" })
     assert.strictEqual(

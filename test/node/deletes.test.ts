@@ -1,0 +1,135 @@
+/**
+ * What was deleted is deleted at every node of ours, whoever comes late or back, and whatever nodes of version 1 still say.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
+import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import { Wire } from "../interop/RawPeer.ts"
+import {
+  assertSame,
+  assertSilent,
+  at,
+  chain,
+  knows,
+  link,
+  pass,
+  quiet,
+  rawClient,
+  ring,
+  settle,
+  start,
+  startAll
+} from "./support.ts"
+
+const { HELLO, PUBLISH } = Wire
+const hour = 3_600_000
+
+describe("a delete", () => {
+  it.effect.each([
+    ["a chain", chain(6)],
+    ["a ring", ring(6)]
+  ] as const)("reaches every node of %s, and then all is silent", ([, edges]) =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 3 })
+      const nodes = yield* startAll(network, 6)
+      yield* link(nodes, edges)
+      yield* at(nodes, 0).gossip.publish("k", "1")
+      yield* at(nodes, 0).gossip.publish("other", "1")
+      yield* quiet(network)
+      assert.isTrue(yield* at(nodes, 3).gossip.unpublish("k"))
+      yield* quiet(network)
+      yield* assertSame(nodes, ["other=1"])
+      yield* assertSilent(network, edges.length)
+      yield* at(nodes, 5).gossip.publish("k", "1")
+      yield* quiet(network)
+      yield* assertSame(nodes, ["k=1", "other=1"])
+    })
+  )
+
+  it.effect("while a node is cut off is there when it comes back, and what it has does not come back with it", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 3 })
+      const nodes = yield* startAll(network, 4)
+      yield* link(nodes, chain(4))
+      yield* at(nodes, 0).gossip.publishAll(Array.from({ length: 200 }, (_, n) => [`${n}`, "v"] as const))
+      yield* quiet(network)
+      yield* network.partition(["n3"], ["n0", "n1", "n2"])
+      for (let n = 0; n < 200; n += 2) yield* at(nodes, 1).gossip.unpublish(`${n}`)
+      yield* pass(network, 1)
+      yield* at(nodes, 3).gossip.unpublish("1")
+      yield* at(nodes, 3).gossip.publish("2", "again, and later")
+      yield* pass(network, 10_000)
+      yield* network.heal
+      yield* pass(network, 5000)
+      yield* quiet(network)
+      yield* assertSame(nodes)
+      assert.strictEqual((yield* knows(at(nodes, 0).gossip)).length, 100)
+      assert.include(yield* knows(at(nodes, 0).gossip), "2=again, and later")
+    })
+  )
+
+  it.effect("is told to who comes late, and forgotten by all when it is old", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const first = yield* start(network, "first", { retention: hour })
+      yield* first.gossip.publish("k", "1")
+      yield* first.gossip.unpublish("k")
+      const late = yield* start(network, "late", { retention: hour, connect: [first.endpoint] })
+      yield* pass(network, 2000)
+      for (const { gossip } of [first, late]) {
+        assert.deepInclude(yield* gossip.status, { tuples: 0, tombstones: 1 })
+      }
+      yield* pass(network, hour + 60_000)
+      for (const { gossip } of [first, late]) {
+        assert.deepInclude(yield* gossip.status, { tuples: 0, tombstones: 0 })
+      }
+      yield* assertSilent(network, 1)
+    })
+  )
+
+  it.effect("is not undone by a client of version 1, at whichever node, and its other values are news", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 1 })
+      const nodes = yield* startAll(network, 3)
+      yield* link(nodes, chain(3))
+      const raw = yield* rawClient(MemoryTransport.make(network, "raw"), "inproc://n0")
+      yield* raw.say(HELLO, PUBLISH("k", "1"), PUBLISH("k", "2"))
+      yield* quiet(network)
+      yield* assertSame(nodes, ["k=2"])
+      yield* at(nodes, 2).gossip.unpublish("k")
+      yield* quiet(network)
+      const second = yield* rawClient(MemoryTransport.make(network, "raw2"), "inproc://n1")
+      for (const who of [raw, second]) {
+        for (const value of ["1", "2"]) {
+          yield* who.say(HELLO, PUBLISH("k", value))
+          yield* quiet(network)
+          yield* assertSame(nodes, [])
+        }
+      }
+      yield* second.say(HELLO, PUBLISH("k", "3"))
+      yield* quiet(network)
+      yield* assertSame(nodes, ["k=3"])
+    })
+  )
+
+  it.effect("of somebody who may not set the key is not taken", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 1 })
+      const server = yield* start(network, "server", {
+        endpoint: "none",
+        publish: { "a/k": "1", "b/k": "1" },
+        bind: [{ endpoint: "inproc://server", mayPublish: "a/" }]
+      })
+      const client = yield* start(network, "client", { connect: ["inproc://server"] })
+      yield* quiet(network)
+      assert.deepStrictEqual(yield* knows(client.gossip), ["a/k=1", "b/k=1"])
+      yield* client.gossip.unpublish("a/k")
+      yield* client.gossip.unpublish("b/k")
+      yield* quiet(network)
+      assert.deepStrictEqual(yield* knows(server.gossip), ["b/k=1"])
+      assert.strictEqual((yield* server.gossip.status).counters.refused.rule, 1)
+      yield* settle(network)
+    })
+  )
+})
