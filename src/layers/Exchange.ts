@@ -28,6 +28,9 @@ const mostDue = 8
 /** Octets of keys that are asked for at a time. */
 const keysAtOnce = 2 ** 14
 
+/** Keys that are looked up ahead of what is taken. */
+const keysAhead = 256
+
 /**
  * How often in a row two quiet sides have to differ before it is found out in what; twice as often each time that this has
  * changed nothing, as where one of them does not take what the other has, up to so often.
@@ -224,14 +227,20 @@ export class Exchange {
     progress.giving = false
   }
 
-  /** One after the other: what is held may change while the other takes its time. */
+  /** Some keys at a time: what is held may change while the other takes its time. */
   *#within({ from, to }: Summary.Range): Generator<Entry, void> {
-    for (let rank = Summary.find(this.#summary, from).rank; ;) {
-      const key = Summary.entryAt(this.#summary, rank)?.key
-      if (key === undefined || (to !== undefined && key >= to)) return
-      const entry = this.#store.get(key)
-      if (entry !== undefined) yield entry
-      rank = Summary.find(this.#summary, Summary.after(key)).rank
+    for (let next: Octets | undefined = from; next !== undefined;) {
+      const keys: Array<Octets> = []
+      for (const { key } of Summary.entries(this.#summary, { from: next, to })) {
+        keys.push(key)
+        if (keys.length === keysAhead) break
+      }
+      for (const key of keys) {
+        const entry = this.#store.get(key)
+        if (entry !== undefined) yield entry
+      }
+      const last = keys.at(-1)
+      next = keys.length < keysAhead || last === undefined ? undefined : Summary.after(last)
     }
   }
 }

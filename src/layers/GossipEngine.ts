@@ -78,7 +78,7 @@ export class GossipEngine {
       mayGive: (link, entries) =>
         !("served" in link) ||
         this.#clients.mayGive(link, entries, this.#quota.octets, this.#now, this.settings.dumpsPerSecond),
-      pour: (link, entries) => this.#pour(link, entries),
+      pour: (link, entries) => this.#pour(link, entries, true),
       send: (link, section) => this.#push(link, Mailbox.carry("served" in link ? Message.pong : Message.ping, section))
     })
     const tellings = new Tellings(this, this.#touched)
@@ -363,8 +363,8 @@ export class GossipEngine {
     this.#touched.add(client.mailbox)
   }
 
-  #pour(link: Link, entries: Iterator<TupleMap.Entry, void>): void {
-    link.mailbox.outbox.pour(Mailbox.itemsOf(entries, { ours: isOurs(link), versions: !("served" in link) }))
+  #pour(link: Link, entries: Iterator<TupleMap.Entry, void>, ours = isOurs(link)): void {
+    link.mailbox.outbox.pour(Mailbox.itemsOf(entries, { ours, versions: !("served" in link) }))
     this.#touched.add(link.mailbox)
   }
 
