@@ -4,8 +4,11 @@
  *
  * @since 0.1.0
  */
+import type { Resolution } from "../protocol/Chase.ts"
 import { Future } from "../protocol/Future.ts"
+import { Hearsay } from "../protocol/Hearsay.ts"
 import type { Octets } from "../protocol/Octets.ts"
+import { digestOf } from "../protocol/Told.ts"
 import { Tuple } from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
@@ -30,17 +33,18 @@ const mostAtOnce = 1000
  * @category models
  */
 export class Acceptance {
-  readonly #node: Pick<GossipEngine, "journal" | "settings">
+  readonly #node: Pick<GossipEngine, "journal" | "now" | "settings">
   readonly #store: TupleStore["Service"]
   readonly #quota: Quota
   readonly #exchange: Pick<Exchange, "forget" | "note">
   readonly #tellings: Tellings
   readonly #timeOfDay: () => number
   readonly #future = new Future()
+  readonly #hearsay = new Hearsay<Link>()
   #lookedAt = 0
 
   constructor(
-    node: Pick<GossipEngine, "journal" | "settings">,
+    node: Pick<GossipEngine, "journal" | "now" | "settings">,
     store: TupleStore["Service"],
     quota: Quota,
     exchange: Pick<Exchange, "forget" | "note">,
@@ -59,34 +63,82 @@ export class Acceptance {
   accept(change: TupleMap.Change, origin: Link | undefined, known?: TupleMap.Known): Refusal | undefined {
     const { tuple, version } = change
     const { journal, settings } = this.#node
-    const key = tuple.keyOctets
-    const before = this.#store.get(key)
-    const old = before?.tuple
-    const refusal = this.#quota.refuses(change, old, this.#store.size(), settings)
+    const held = this.#store.get(tuple.keyOctets)
+    const refusal = this.#quota.refuses(change, held?.tuple, this.#store.size(), settings)
     if (refusal !== undefined) {
       const from = origin === undefined ? "" : ` from ${nameOf(origin)}`
       journal.refuse(refusal, () => `refused a tuple${from} of ${tuple.valueOctets.length} octets`, origin)
       return refusal
     }
-    const now = this.#timeOfDay()
-    if (version !== undefined && version.time > now + settings.maxDrift) {
-      if (this.#future.hold({ ...change, version })) journal.hold(version.time - now, origin)
-      return undefined
+    if (version !== undefined) {
+      const ahead = version.time - this.#timeOfDay()
+      if (ahead > settings.maxDrift) {
+        if (this.#future.hold({ ...change, version })) journal.hold(ahead, origin)
+        return undefined
+      }
+    } else if (change.lifetime === undefined && origin !== undefined && held?.deleted === false) {
+      if (!this.#isNews(held, tuple, origin, known)) return undefined
     }
-    const link = origin?.link ?? TupleMap.elsewhere
-    const outcome = this.#store.merge(change, { known, link, now, retention: settings.retention })
-    const entry = this.#store.get(key)
+    this.#merge(change, held, origin, { known, newer: true })
+    return undefined
+  }
+
+  /** Whether a tuple without version is to be merged. */
+  #isNews(held: TupleMap.Entry, tuple: Tuple, origin: Link, known: TupleMap.Known | undefined): boolean {
+    const { now } = this.#node
+    const { counters } = this.#node.journal
+    if (known !== undefined && !TupleMap.isKnown(held, known)) {
+      // It has not heard our news, and is about to be told.
+      origin.told.hear(tuple.keyOctets, digestOf(tuple), now)
+      return true
+    }
+    const verdict = this.#hearsay.hear(held, tuple, origin, now)
+    if (verdict === "Echo") counters.duplicates += 1
+    else if (verdict === "Damped") counters.damped += 1
+    else if (verdict !== "News") counters.stale += 1
+    if (verdict === "Answer") this.#tellings.tell(origin, held)
+    return verdict === "News"
+  }
+
+  /**
+   * `held` is what is held of the key. `newer`: the change is no part of a chase. Those who `agree` hold it already, so they
+   * are not told.
+   */
+  #merge(
+    change: TupleMap.Change,
+    held: TupleMap.Entry | undefined,
+    origin: Link | undefined,
+    {
+      agree = this.#hearsay.agreeing(change.tuple),
+      known,
+      newer
+    }: {
+      readonly agree?: ReadonlySet<Link> | undefined
+      readonly known?: TupleMap.Known | undefined
+      readonly newer: boolean
+    }
+  ): void {
+    const { tuple, version } = change
+    const { journal, now, settings } = this.#node
+    const arrival = {
+      known,
+      link: origin?.link ?? TupleMap.elsewhere,
+      now: this.#timeOfDay(),
+      retention: settings.retention
+    }
+    const outcome = this.#store.merge(change, arrival)
+    const entry = this.#store.get(tuple.keyOctets)
     // A tombstone of what was forgotten here.
     if (entry === undefined) return void (journal.counters.stale += 1)
     switch (outcome) {
       case "Duplicate":
         journal.counters.duplicates += 1
-        return undefined
+        return
       case "Stale":
         journal.counters.stale += 1
         // A server that lost ours would never ask. A client has all from the dump, and would buy long values with short ones.
         if (version !== undefined && origin !== undefined && !("served" in origin)) this.#tellings.tell(origin, entry)
-        return undefined
+        return
       case "Renewed":
         journal.counters.renewed += 1
         break
@@ -97,10 +149,12 @@ export class Acceptance {
         journal.counters.accepted += 1
     }
     this.#exchange.note(entry)
-    this.#quota.took(entry.tuple, old)
-    if (outcome === "Deleted" && before !== undefined) this.#tellings.tellGone(before, "was deleted")
-    this.#tellings.tellAll(entry, origin, outcome)
-    return undefined
+    this.#quota.took(entry.tuple, held?.tuple)
+    if (outcome !== "Renewed" && held?.deleted === false) {
+      this.#hearsay.changed(held, { bare: version === undefined, newer }, now, arrival.now)
+    }
+    if (outcome === "Deleted" && held !== undefined) this.#tellings.tellGone(held, "was deleted")
+    this.#tellings.tellAll(entry, origin, outcome, agree)
   }
 
   /** Deletes what is held of a key; says whether there was anything. */
@@ -111,7 +165,7 @@ export class Acceptance {
     return true
   }
 
-  /** Lets end what has its time, forgets what is long gone, and accepts what is not too far ahead any more. */
+  /** Lets end what has its time, forgets what is long gone, settles what chased each other, takes what was held back. */
   tick(now: number): void {
     const { journal, settings } = this.#node
     const time = this.#timeOfDay()
@@ -125,6 +179,11 @@ export class Acceptance {
       this.#exchange.forget(tuple.keyOctets)
       this.#quota.took(undefined, tuple)
     }
+    this.#hearsay.resolve(
+      now,
+      (key) => this.#store.get(key),
+      (key, resolution) => this.#settle(key, resolution)
+    )
     if (this.#future.isEmpty || now - this.#lookedAt < look) return
     this.#lookedAt = now
     for (const held of this.#future.take(time + settings.maxDrift)) this.accept(held, undefined)
@@ -137,9 +196,19 @@ export class Acceptance {
       end === undefined ? Number.POSITIVE_INFINITY : now + Math.min(most, Math.max(0, end - time))
     const oldest = this.#store.oldestTombstone()
     return Math.min(
+      this.#hearsay.deadline(),
       this.#future.isEmpty ? Number.POSITIVE_INFINITY : this.#lookedAt + look,
       within(this.#store.nextEnd(), look),
       within(oldest === undefined ? undefined : oldest + this.#node.settings.retention, collection)
     )
+  }
+
+  /** Those who said something else are told: that brings an end, and would not if it was said to those who go on and on. */
+  #settle(key: Octets, { agree, storms, tell, winner }: Resolution<Link>): void {
+    for (const link of storms) this.#node.journal.storm(link)
+    const held = this.#store.get(key)
+    if (held === undefined) return
+    if (winner !== undefined) this.#merge({ tuple: winner.tuple }, held, winner.from, { newer: false, agree })
+    else for (const link of tell) this.#tellings.tell(link, held)
   }
 }

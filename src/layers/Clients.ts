@@ -9,6 +9,8 @@ import * as Allowance from "../protocol/Allowance.ts"
 import * as Message from "../protocol/Message.ts"
 import * as Session from "../protocol/Session.ts"
 import type { Settings } from "../protocol/Settings.ts"
+import { Told } from "../protocol/Told.ts"
+import type { Entry } from "../protocol/TupleMap.ts"
 import type { Peer } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import type { Client, Served } from "./GossipLink.ts"
@@ -31,6 +33,7 @@ export class Clients {
   readonly #journal: Journal
   readonly #load: Mailbox.Load
   readonly #link: () => number
+  readonly #told: (client: Client, entry: Entry) => void
   /** Clients that are no members, the oldest first: they go first where there is no room. */
   readonly #strangers = new Set<Client>()
   /** Clients whose dump waits until they may have it. */
@@ -38,11 +41,18 @@ export class Clients {
   /** Of all listeners. */
   #count = 0
 
-  /** `link` gives a number for each that arrives. */
-  constructor(store: TupleStore["Service"], journal: Journal, load: Mailbox.Load, link: () => number) {
+  /** `link` gives a number for each that arrives, `told` is called with what one is given of what it missed. */
+  constructor(
+    store: TupleStore["Service"],
+    journal: Journal,
+    load: Mailbox.Load,
+    link: () => number,
+    told: (client: Client, entry: Entry) => void
+  ) {
     this.#store = store
     this.#load = load
     this.#link = link
+    this.#told = told
     this.#journal = journal
   }
 
@@ -79,6 +89,7 @@ export class Clients {
       dumpPart: 1,
       ours: false,
       progress: Exchange.begin(),
+      told: new Told(),
       session: Session.start,
       mailbox: Mailbox.ofFrames(this.#store, {
         link,
@@ -87,6 +98,7 @@ export class Clients {
         rule: served.rules.read,
         carrier: Message.pong,
         ours: () => client.ours,
+        told: (entry) => this.#told(client, entry),
         versions: false
       })
     }
@@ -136,12 +148,13 @@ export class Clients {
     const { outbox } = mailbox
     const begun = !outbox.owes
     outbox.owe((changed) =>
-      Mailbox.itemsOf(
-        this.#store.read({ upTo, whole: { keys, link, changed } }),
-        { ours, versions: false },
-        served.rules.read,
+      Mailbox.itemsOf(this.#store.read({ upTo, whole: { keys, link, changed } }), {
+        ours,
+        versions: false,
+        rule: served.rules.read,
+        told: (entry) => this.#told(client, entry),
         done
-      )
+      })
     )
     client.dumpPart = this.#partOf(keys, octets)
     if (!begun) {

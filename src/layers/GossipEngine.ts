@@ -13,6 +13,7 @@ import * as Remote from "../protocol/Remote.ts"
 import * as Security from "../protocol/Security.ts"
 import * as Session from "../protocol/Session.ts"
 import type * as Settings from "../protocol/Settings.ts"
+import { Told } from "../protocol/Told.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
 import type { GossipError, Status } from "../services/Gossip.ts"
@@ -22,7 +23,7 @@ import { Acceptance } from "./Acceptance.ts"
 import { Clients } from "./Clients.ts"
 import * as Exchange from "./Exchange.ts"
 import type { Client, Joined, Link, Served, Subscriber } from "./GossipLink.ts"
-import { isCompared, isOurs, nameOf, timingOf } from "./GossipLink.ts"
+import { isCompared, isOurs, nameOf, noteTold, timingOf } from "./GossipLink.ts"
 import { Intake } from "./Intake.ts"
 import { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
@@ -42,6 +43,8 @@ export class GossipEngine {
   readonly joined = new Map<string, Joined>()
   readonly subscribers = new Set<Subscriber>()
   settings: Settings.Settings
+  /** When the last input came, in milliseconds. */
+  now = 0
   /** What PORT says. */
   port = 0
   /** When the node had done what its configuration says. */
@@ -57,15 +60,14 @@ export class GossipEngine {
   readonly #report: StatusReport
   readonly #load = new Mailbox.Load()
   #links = TupleMap.elsewhere
-  /** Of the last input. */
-  #now = 0
 
   /** `timeOfDay` is in milliseconds. */
   constructor(store: TupleStore["Service"], settings: Settings.Settings, timeOfDay: () => number) {
     this.#store = store
     this.settings = settings
     this.journal.verbose = settings.verbose
-    this.#clients = new Clients(store, this.journal, this.#load, () => ++this.#links)
+    const told = (client: Client, entry: TupleMap.Entry) => noteTold(client, entry, this.now, false)
+    this.#clients = new Clients(store, this.journal, this.#load, () => ++this.#links, told)
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
     this.#exchange = new Exchange.Exchange(store, {
       accept: (link, change) => {
@@ -77,7 +79,7 @@ export class GossipEngine {
       },
       mayGive: (link, entries) =>
         !("served" in link) ||
-        this.#clients.mayGive(link, entries, this.#quota.octets, this.#now, this.settings.dumpsPerSecond),
+        this.#clients.mayGive(link, entries, this.#quota.octets, this.now, this.settings.dumpsPerSecond),
       pour: (link, entries) => this.#pour(link, entries, true),
       send: (link, section) => this.#push(link, Mailbox.carry("served" in link ? Message.pong : Message.ping, section))
     })
@@ -95,6 +97,7 @@ export class GossipEngine {
 
   /** What the clients of a listener sent. */
   receivePeers(served: Served, events: ReadonlyArray<PeerEvent>, now: number): void {
+    this.now = now
     for (const event of events) {
       if (event._tag === "Gone") {
         this.leave(served, event.peer)
@@ -103,8 +106,8 @@ export class GossipEngine {
       const client = this.#clients.find(served, event.peer, this.settings)
       if (client === undefined) continue
       const inTime = this.#clients.isInTime(client, now, this.settings.messagesPerSecond)
-      const message = inTime ? this.#decode(client, event.frames) : tooMany
-      this.#now = now
+      const message = inTime ? this.intake.decode(client, event.frames) : tooMany
+      this.now = now
       this.#guard(client, () => this.#stepSession(client, { _tag: "Received", message, now }))
     }
   }
@@ -117,6 +120,7 @@ export class GossipEngine {
   /** A connection to a remote is up: what is sent from now on goes there. */
   up(joined: Joined, now: number): void {
     joined.error = undefined
+    // Who is there may be somebody else.
     this.#stepRemote(joined, { _tag: "Up", now, sequence: this.#store.sequence() })
   }
 
@@ -127,8 +131,9 @@ export class GossipEngine {
 
   /** What a remote sent. */
   receiveRemote(joined: Joined, messages: ReadonlyArray<Frames>, now: number): void {
+    this.now = now
     for (const frames of messages) {
-      const message = this.#decode(joined, frames)
+      const message = this.intake.decode(joined, frames)
       if (message._tag === "Invalid") this.journal.counters.invalidReceived += 1
       const sequence = this.#store.sequence()
       this.#guard(joined, () => this.#stepRemote(joined, { _tag: "Received", message, now, sequence }))
@@ -153,6 +158,7 @@ export class GossipEngine {
       link,
       remote: Remote.start,
       progress: Exchange.begin(),
+      told: new Told(),
       error: undefined,
       giveUp: () => {},
       mailbox: Mailbox.ofFrames(this.#store, {
@@ -161,6 +167,7 @@ export class GossipEngine {
         load: this.#load,
         carrier: Message.ping,
         ours: () => isOurs(joined),
+        told: (entry) => noteTold(joined, entry, this.now, false),
         versions: true
       })
     }
@@ -210,6 +217,7 @@ export class GossipEngine {
   }
 
   tick(now: number): void {
+    this.now = now
     this.#acceptance.tick(now)
     for (const { mailbox } of this.#clients.permit(now, this.settings.dumpsPerSecond)) this.#touched.add(mailbox)
     for (const { clients } of this.served.values()) {
@@ -275,6 +283,7 @@ export class GossipEngine {
           break
         case "Dump":
           client.ours = action.ours
+          client.told.clear()
           // Who has nothing is told all of it in the order in which it came here.
           if (action.digest !== undefined && action.digest.count > 0 && isCompared(client)) {
             this.#exchange.meet(client, action.digest)
@@ -322,6 +331,7 @@ export class GossipEngine {
         case "Forget":
           joined.mailbox.outbox.forget()
           joined.progress = Exchange.begin()
+          joined.told.clear()
           break
         case "Compare":
           this.#exchange.compare(joined, action.digest)
@@ -364,21 +374,9 @@ export class GossipEngine {
   }
 
   #pour(link: Link, entries: Iterator<TupleMap.Entry, void>, ours = isOurs(link)): void {
-    link.mailbox.outbox.pour(Mailbox.itemsOf(entries, { ours, versions: !("served" in link) }))
+    const told = (entry: TupleMap.Entry) => noteTold(link, entry, this.now, false)
+    link.mailbox.outbox.pour(Mailbox.itemsOf(entries, { ours, versions: !("served" in link), told }))
     this.#touched.add(link.mailbox)
-  }
-
-  #decode(link: Link, frames: Frames): Message.Message | Message.Malformed {
-    const message = Message.decode(frames)
-    if (message._tag === "Malformed") {
-      this.journal.counters.malformed[message.reason] += 1
-      this.journal.trace(() => `${nameOf(link)}: malformed, ${message.reason}`, link)
-    } else if ("trailer" in message && message.trailer?._tag === "Broken") {
-      const { reason } = message.trailer
-      this.journal.counters.malformedTrailers[reason] += 1
-      this.journal.trace(() => `${nameOf(link)}: malformed trailer, ${reason}`, link)
-    }
-    return message
   }
 
   /** A fault of ours is counted, and costs the one input that brought it out. */

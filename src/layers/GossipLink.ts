@@ -10,6 +10,7 @@ import type * as Remote from "../protocol/Remote.ts"
 import type { Rules } from "../protocol/Security.ts"
 import type * as Session from "../protocol/Session.ts"
 import * as Settings from "../protocol/Settings.ts"
+import { digestOf, type Told } from "../protocol/Told.ts"
 import type { Entry } from "../protocol/TupleMap.ts"
 import type { GossipError } from "../services/Gossip.ts"
 import type { Peer } from "../services/Transport.ts"
@@ -36,6 +37,8 @@ export interface Client {
   /** It said that it is a node of ours. */
   ours: boolean
   progress: Progress
+  /** What waits for its echo. */
+  readonly told: Told
   session: Session.State
   readonly mailbox: Mailbox<Item, Uint8Array>
 }
@@ -60,6 +63,8 @@ export interface Joined {
   readonly link: number
   remote: Remote.State
   progress: Progress
+  /** What waits for its echo. */
+  readonly told: Told
   /** Why there is no connection. */
   error: string | undefined
   /** Ends the connection that there is, on which nothing was heard for so many ms. */
@@ -95,6 +100,16 @@ export type Item = Uint8Array | Entry
  */
 export const isOurs = (link: Link): boolean =>
   "served" in link ? link.ours : link.remote._tag === "Connected" && link.remote.ours
+
+/**
+ * Notes that a peer of version 1 is told of an entry; `sure` where it is known to hold another value.
+ *
+ * @since 0.1.0
+ * @category notes
+ */
+export const noteTold = (link: Link, { tuple }: Entry, now: number, sure: boolean): void => {
+  if (!isOurs(link)) link.told.tell(tuple.keyOctets, digestOf(tuple), now, sure)
+}
 
 /** In server timeouts: how long a server may be silent; and no less than this, in ms. */
 const silence = { timeouts: 20, least: 1000 }

@@ -8,7 +8,7 @@
  * | `zgossip_listeners`, `zgossip_listeners_lost`, `zgossip_peers`, `zgossip_members` | gauge | |
  * | `zgossip_remotes` | gauge | `state`: Connected, Joining, Disconnected |
  * | `zgossip_ready` | gauge: 1 or 0, see `GossipHealth` | |
- * | `zgossip_accepted_total`, `zgossip_duplicates_total`, `zgossip_renewed_total`, `zgossip_held_total`, `zgossip_stale_total` | counter | |
+ * | `zgossip_accepted_total`, `zgossip_duplicates_total`, `zgossip_renewed_total`, `zgossip_held_total`, `zgossip_stale_total`, `zgossip_damped_total` | counter | |
  * | `zgossip_deleted_total`, `zgossip_expired_total`, `zgossip_forgotten_total` | counter | |
  * | `zgossip_invalid_total` | counter | `direction`: sent, received |
  * | `zgossip_malformed_total`, `zgossip_malformed_trailers_total`, `zgossip_refused_total` | counter | `reason` |
@@ -88,6 +88,10 @@ const names: { readonly [counter in keyof Counters]: Named } = {
     description: "Tuples held back, as their versions are too far ahead of our clock"
   },
   stale: { name: "zgossip_stale_total", description: "Tuples of a dump that a newer value of ours outlived" },
+  damped: {
+    name: "zgossip_damped_total",
+    description: "Tuples not passed on, as values of their key chased each other"
+  },
   invalidSent: { name: "zgossip_invalid_total", labels: { direction: "sent" }, description: "INVALID said and heard" },
   invalidReceived: {
     name: "zgossip_invalid_total",

@@ -5,8 +5,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Message from "../protocol/Message.ts"
 import * as Allowance from "../protocol/Allowance.ts"
 import type { GossipError } from "../services/Gossip.ts"
+import type { Frames } from "../services/Transport.ts"
+import { type Link, nameOf } from "./GossipLink.ts"
 import type { GossipEngine } from "./GossipEngine.ts"
 import type { Submit } from "./GossipNode.ts"
 import type { Journal } from "./Journal.ts"
@@ -36,6 +39,20 @@ export class Intake {
     this.#allowance = Allowance.take(this.#allowance, now, perSecond, count)
     if (wait > 0) this.#journal.delay(count)
     return { count, wait }
+  }
+
+  /** What a peer has sent; what is malformed is counted. */
+  decode(link: Link, frames: Frames): Message.Message | Message.Malformed {
+    const message = Message.decode(frames)
+    if (message._tag === "Malformed") {
+      this.#journal.counters.malformed[message.reason] += 1
+      this.#journal.trace(() => `${nameOf(link)}: malformed, ${message.reason}`, link)
+    } else if ("trailer" in message && message.trailer?._tag === "Broken") {
+      const { reason } = message.trailer
+      this.#journal.counters.malformedTrailers[reason] += 1
+      this.#journal.trace(() => `${nameOf(link)}: malformed trailer, ${reason}`, link)
+    }
+    return message
   }
 }
 

@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import type { Counters } from "../services/Gossip.ts"
-import type { About } from "./GossipLink.ts"
-import { aboutOf } from "./GossipLink.ts"
+import type { About, Client, Joined } from "./GossipLink.ts"
+import { aboutOf, nameOf } from "./GossipLink.ts"
 
 /**
  * `about` whom it is, where it is about one peer.
@@ -40,6 +40,7 @@ export class Journal {
     forgotten: 0,
     held: 0,
     stale: 0,
+    damped: 0,
     invalidSent: 0,
     invalidReceived: 0,
     repliesDropped: 0,
@@ -53,6 +54,7 @@ export class Journal {
     refused: { value: 0, frame: 0, tuples: 0, octets: 0, clients: 0, rate: 0, admission: 0, rule: 0 }
   }
   #lines: Array<Line> = []
+  readonly #storms = new WeakMap<Link, number>()
 
   /** A line of the trace; not made up unless somebody reads it. */
   trace(line: () => string, link?: Link): void {
@@ -87,6 +89,16 @@ export class Journal {
     if (count > 1 && !/^10+$/.test(String(count))) return
     const whose = `${count} tuples held back so far, the last one is ${Math.round(ahead / 1000)} s ahead of our clock`
     this.#add("Warn", `${whose}, see clock/max-drift`, link)
+  }
+
+  /** A peer says values of one key again and again, whatever it is told; told of each peer as often as a refusal. */
+  storm(link: Client | Joined): void {
+    const count = (this.#storms.get(link) ?? 0) + 1
+    this.#storms.set(link, count)
+    if (!/^10*$/.test(String(count))) return
+    const times = count === 1 ? "" : `, seen ${count} times`
+    const what = "says several values of one key in turn without end, which are not passed on"
+    this.#add("Warn", `${nameOf(link)} ${what}: are two nodes of CZMQ linked directly?${times}`, link)
   }
 
   /** Somebody was not let in there; a line of those who guard the doors. */

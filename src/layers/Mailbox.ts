@@ -67,11 +67,11 @@ export class Mailbox<A, B = A> {
 
   /** Waits until there is something to take, and takes a chunk of it; an empty one once the mailbox is closed. */
   readonly take: Effect.Effect<ReadonlyArray<B>> = Effect.callback<ReadonlyArray<B>>((resume) => {
-    const taken = this.#take()
+    const taken = this.takeNow()
     if (taken.length > 0 || this.#closed) return resume(Effect.succeed(taken))
     if (this.#wake !== undefined) return resume(Effect.die(new Error("a mailbox has one reader at a time")))
     this.#wake = () => {
-      const taken = this.#take()
+      const taken = this.takeNow()
       if (taken.length === 0 && !this.#closed) return
       this.#wake = undefined
       resume(Effect.succeed(taken))
@@ -112,7 +112,8 @@ export class Mailbox<A, B = A> {
     this.#load.busy += busy ? 1 : -1
   }
 
-  #take(): ReadonlyArray<B> {
+  /** Takes a chunk of what there is. */
+  takeNow(): ReadonlyArray<B> {
     const taken = this.#pack(this.outbox.take(this.#load.chunk, chunkSize))
     this.#note(taken.length > 0)
     if (this.outbox.takesReplies || this.#closed) this.#roomy?.()
@@ -131,7 +132,7 @@ export const limits = ({ queueOctets, queueTuples }: Settings): Limits => ({
 
 /**
  * For a peer: frames. Entries become batches behind the `carrier` if it is one of `ours`. What it missed is looked up when
- * its turn comes, save what came by `link`, which is its own, and what the rule does not let it read.
+ * its turn comes, save what came by `link`, which is its own, and what the rule does not let it read; `told` hears of each.
  *
  * @since 0.1.0
  * @category constructors
@@ -145,6 +146,7 @@ export const ofFrames = (
     load,
     ours,
     rule,
+    told,
     versions
   }: {
     readonly link: number
@@ -153,12 +155,13 @@ export const ofFrames = (
     readonly rule?: Rules["read"]
     readonly carrier: Message.Trailable
     readonly ours: () => boolean
+    readonly told: (entry: Entry) => void
     readonly versions: boolean
   }
 ): Mailbox<Item, Uint8Array> =>
   new Mailbox(
     new Outbox<Item>(
-      (synced) => itemsOf(since(store, { link, synced }), { ours: ours(), versions }, rule),
+      (synced) => itemsOf(since(store, { link, synced }), { ours: ours(), versions, rule, told }),
       (item) => (item instanceof Uint8Array ? item.length : Batch.lengthOf(item)),
       limits
     ),
@@ -189,21 +192,32 @@ const nobody = -1
 const since = (store: TupleStore["Service"], unknownTo: Known) => store.read({ upTo: store.sequence(), unknownTo })
 
 /**
- * Items of the entries that the rule lets one read, made as they are taken; `done` is told how many there were. Who is not
- * one of `ours` gets frames, and hears nothing of what was deleted.
+ * Items of the entries that the rule lets one read, made as they are taken: `told` is called with each, and `done` with how
+ * many there were. Who is not one of `ours` gets frames, and hears nothing of what was deleted.
  *
  * @since 0.1.0
  * @category encoding
  */
 export function* itemsOf(
   entries: Iterator<Entry, void>,
-  { ours, versions }: { readonly ours: boolean; readonly versions: boolean },
-  rule?: Rules["read"],
-  done?: (count: number) => void
+  {
+    done,
+    ours,
+    rule,
+    told,
+    versions
+  }: {
+    readonly ours: boolean
+    readonly versions: boolean
+    readonly rule?: Rules["read"]
+    readonly told?: (entry: Entry) => void
+    readonly done?: ((count: number) => void) | undefined
+  }
 ): Generator<Item, void> {
   let count = 0
   for (let next = entries.next(); next.done !== true; next = entries.next()) {
     if (!allows(rule, next.value.tuple.keyOctets) || (!ours && next.value.deleted)) continue
+    told?.(next.value)
     yield ours ? next.value : frameOf(next.value, versions)
     count += 1
   }

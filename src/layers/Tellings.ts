@@ -9,7 +9,7 @@ import * as Security from "../protocol/Security.ts"
 import * as Session from "../protocol/Session.ts"
 import type { Entry, Outcome } from "../protocol/TupleMap.ts"
 import type { GossipEngine } from "./GossipEngine.ts"
-import { isOurs, type Link } from "./GossipLink.ts"
+import { isOurs, type Link, noteTold } from "./GossipLink.ts"
 import * as Mailbox from "./Mailbox.ts"
 
 /**
@@ -17,29 +17,35 @@ import * as Mailbox from "./Mailbox.ts"
  * @category models
  */
 export class Tellings {
-  readonly #node: Pick<GossipEngine, "joined" | "journal" | "served" | "subscribers">
+  readonly #node: Pick<GossipEngine, "joined" | "journal" | "now" | "served" | "subscribers">
   readonly #touched: Set<{ wake(): void }>
   #last: { entry?: Entry; bare?: Uint8Array; versioned?: Uint8Array } = {}
 
   /** Mailboxes that got something are put into `touched`. */
   constructor(
-    node: Pick<GossipEngine, "joined" | "journal" | "served" | "subscribers">,
+    node: Pick<GossipEngine, "joined" | "journal" | "now" | "served" | "subscribers">,
     touched: Set<{ wake(): void }>
   ) {
     this.#node = node
     this.#touched = touched
   }
 
-  /** All but its origin. Only nodes of ours hear of versions that are new where the value is not, and of deletes. */
-  tellAll(entry: Entry, origin: Link | undefined, outcome: Extract<Outcome, "Accepted" | "Deleted" | "Renewed">): void {
+  /**
+   * All but its origin, and those who are known to hold it. Only nodes of ours hear of versions that are new where the value
+   * is not, and of deletes.
+   */
+  tellAll(
+    entry: Entry,
+    origin: Link | undefined,
+    outcome: Extract<Outcome, "Accepted" | "Deleted" | "Renewed">,
+    agreeing?: ReadonlySet<Link>
+  ): void {
+    const isTold = (link: Link) =>
+      link !== origin && agreeing?.has(link) !== true && (outcome === "Accepted" || isOurs(link))
     for (const { clients } of this.#node.served.values()) {
-      for (const client of clients.values()) {
-        if (client !== origin && (outcome === "Accepted" || client.ours)) this.tell(client, entry)
-      }
+      for (const client of clients.values()) if (isTold(client)) this.tell(client, entry)
     }
-    for (const joined of this.#node.joined.values()) {
-      if (joined !== origin && (outcome === "Accepted" || isOurs(joined))) this.tell(joined, entry)
-    }
+    for (const joined of this.#node.joined.values()) if (isTold(joined)) this.tell(joined, entry)
     if (outcome !== "Accepted") return
     const delivery = { _tag: "Deliver", tuple: entry.tuple } as const
     for (const subscriber of this.#node.subscribers) this.#put(subscriber, delivery, entry)
@@ -50,13 +56,11 @@ export class Tellings {
     this.#node.journal.trace(() => `${JSON.stringify(tuple.key)} ${how}`)
   }
 
-  /** One peer, if it is to be told. */
+  /** One peer, if it is to be told; it holds another value. */
   tell(link: Link, entry: Entry): void {
     if ("served" in link) {
       if (!Security.allows(link.served.rules.read, entry.tuple.keyOctets)) return
-      if (tells(Session.step(link.session, accepted).actions)) {
-        this.#tell(link, entry)
-      }
+      if (tells(Session.step(link.session, accepted).actions)) this.#tell(link, entry)
       // The times play no part in it.
     } else if (tells(Remote.step(link.remote, accepted, noTiming).actions)) {
       this.#tell(link, entry)
@@ -68,7 +72,10 @@ export class Tellings {
 
   #tell(link: Link, entry: Entry): void {
     if (isOurs(link)) this.#put(link.mailbox, entry, entry)
-    else if (!entry.deleted) this.#put(link.mailbox, this.#frame(entry, !("served" in link)), entry)
+    else if (!entry.deleted) {
+      this.#put(link.mailbox, this.#frame(entry, !("served" in link)), entry)
+      noteTold(link, entry, this.#node.now, true)
+    }
   }
 
   /** Encoded once for all who are told. A server may be one of ours that has not said so yet: versions harm no other. */

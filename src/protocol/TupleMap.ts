@@ -7,7 +7,8 @@
  *
  * Which of two values of a key is held is decided by their versions, so it does not matter in which order they come,
  * how often, or what came between: whoever has heard of both holds the same. A tuple of version 1 of the protocol has
- * none. One that is held already is an echo; one that is not is taken for news, and gets a version here.
+ * none. One that is held already is an echo; one that is not is news, save where
+ * `Hearsay` says otherwise, and gets a version here.
  *
  * That a key was deleted is held like a value, with a version, or an older value would come back. A value with a lifetime
  * ends at the same time everywhere, by the time of its version: from then on it is deleted, under the version that it
@@ -362,4 +363,11 @@ const isWanted = (entry: Entry, { except, knownTo, unknownTo, upTo }: Range): bo
   (knownTo === undefined || isKnown(entry, knownTo)) &&
   except?.has(entry.tuple.keyOctets) !== true
 
-const isKnown = (entry: Entry, { link, synced }: Known): boolean => entry.sequence <= synced || entry.link === link
+/**
+ * Whether a remote is known to have an entry, as nobody else has said it since.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const isKnown = (entry: Entry, { link, synced }: Known): boolean =>
+  entry.sequence <= synced || entry.link === link

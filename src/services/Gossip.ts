@@ -112,6 +112,8 @@ export interface Counters {
    * somebody without versions still has.
    */
   readonly stale: number
+  /** Tuples without version that were not passed on, as values of their key chased each other. */
+  readonly damped: number
   /** INVALID said to clients, and heard from remotes. */
   readonly invalidSent: number
   readonly invalidReceived: number

@@ -359,6 +359,7 @@ describe("status", () => {
         forgotten: 0,
         held: 0,
         stale: 0,
+        damped: 0,
         invalidSent: 0,
         invalidReceived: 0,
         repliesDropped: 0,
