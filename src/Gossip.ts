@@ -18,13 +18,13 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as ConfiguredTupleStore from "./layers/ConfiguredTupleStore.ts"
 import * as FileConfig from "./layers/FileConfig.ts"
 import * as GossipNode from "./layers/GossipNode.ts"
 import * as MemoryConfig from "./layers/MemoryConfig.ts"
 import type * as NodeConfig from "./layers/NodeConfig.ts"
 import type { MemoryNetwork } from "./layers/MemoryNetwork.ts"
 import * as MemoryTransport from "./layers/MemoryTransport.ts"
-import * as MemoryTupleStore from "./layers/MemoryTupleStore.ts"
 import * as ZmqTransport from "./layers/ZmqTransport.ts"
 import type * as Octets from "./protocol/Octets.ts"
 import type { ConfigurationError, EndpointInput } from "./protocol/Configuration.ts"
@@ -55,7 +55,8 @@ export interface Options extends Partial<Settings> {
 }
 
 /**
- * A node over real ZeroMQ that keeps its tuples in memory. An endpoint that cannot be bound fails the layer.
+ * A node over real ZeroMQ that keeps its tuples in memory, and in `storeDirectory` where that is given. An endpoint that
+ * cannot be bound, or a directory that cannot be used, fails the layer.
  *
  * @since 0.1.0
  * @category layers
@@ -74,11 +75,8 @@ export const layerConfig = (options: Options = {}): Layer.Layer<Gossip, GossipEr
 
 const layerFrom = (options: Options, more: Pick<NodeConfig.Options, "environment">): Layer.Layer<Gossip, GossipError> =>
   layerStarted().pipe(
-    Layer.provide([
-      ZmqTransport.layer,
-      MemoryTupleStore.layer,
-      configured(options, (given) => FileConfig.layer({ ...more, given, file: options.config }))
-    ])
+    Layer.provide([ZmqTransport.layer, ConfiguredTupleStore.layer]),
+    Layer.provide(configured(options, (given) => FileConfig.layer({ ...more, given, file: options.config })))
   )
 
 /**
@@ -93,11 +91,8 @@ export const layerMemory = (
   options: Options & { readonly host?: string; readonly files?: Map<string, Octets.Octets> } = {}
 ): Layer.Layer<Gossip, GossipError> =>
   layerStarted().pipe(
-    Layer.provide([
-      MemoryTransport.layer(network, options.host),
-      MemoryTupleStore.layer,
-      configured(options, (given) => MemoryConfig.layer(given, options.files, { file: options.config }))
-    ])
+    Layer.provide([MemoryTransport.layer(network, options.host), ConfiguredTupleStore.layer]),
+    Layer.provide(configured(options, (given) => MemoryConfig.layer(given, options.files, { file: options.config })))
   )
 
 /**

@@ -3,8 +3,10 @@
  */
 export * as Command from "./protocol/Command.ts"
 export * as Configuration from "./protocol/Configuration.ts"
+export * as ConfiguredTupleStore from "./layers/ConfiguredTupleStore.ts"
 export * as Endpoint from "./protocol/Endpoint.ts"
 export * as FileConfig from "./layers/FileConfig.ts"
+export * as FileTupleStore from "./layers/FileTupleStore.ts"
 export * as Gossip from "./Gossip.ts"
 export * as GossipConfig from "./services/GossipConfig.ts"
 export * as GossipHealth from "./layers/GossipHealth.ts"

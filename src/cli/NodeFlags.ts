@@ -11,6 +11,7 @@ import type * as NodeConfig from "../layers/NodeConfig.ts"
 import { lists } from "../protocol/Configuration.ts"
 import type { EndpointError } from "../protocol/Endpoint.ts"
 import { brief } from "../protocol/Endpoint.ts"
+import * as Settings from "../protocol/Settings.ts"
 import * as Tuple from "../protocol/Tuple.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
@@ -57,6 +58,18 @@ export const nodeFlags = {
     Flag.withMetavar("FILE"),
     Flag.optional
   ),
+  store: Flag.String("store").pipe(
+    Flag.withDescription("Keep the tuples in this directory, and have them again at the next start; one for each node"),
+    Flag.withMetavar("DIR"),
+    Flag.optional
+  ),
+  storeSync: Flag.String("store-sync").pipe(
+    Flag.withDescription(
+      "How many ms what was written may take to reach the disk, 0: who publishes waits; 1000 if unset"
+    ),
+    Flag.withMetavar("MS"),
+    Flag.optional
+  ),
   verbose: Flag.Boolean("verbose").pipe(
     Flag.withDescription("Trace commands and state machines"),
     Flag.withDefault(false)
@@ -77,6 +90,8 @@ export interface NodeFlags {
   readonly allowKeys: Option.Option<string>
   readonly allowAddresses: Option.Option<string>
   readonly users: Option.Option<string>
+  readonly store: Option.Option<string>
+  readonly storeSync: Option.Option<string>
   readonly verbose: boolean
 }
 
@@ -88,10 +103,14 @@ export interface NodeFlags {
  */
 export const optionsOf = Effect.fnUntraced(function* (
   { security }: Pick<Globals, "security">,
-  { allowAddresses, allowKeys, bind, config, connect, publish, users, verbose }: NodeFlags
+  { allowAddresses, allowKeys, bind, config, connect, publish, store, storeSync, users, verbose }: NodeFlags
 ) {
   yield* Effect.forEach(bind, checked("--bind", lists.bind.parse), { discard: true })
   yield* Effect.forEach(connect, checked("--connect", lists.connect.parse), { discard: true })
+  if (Option.isSome(store) && store.value === "") return yield* usage("--store: write a directory")
+  const sync = Option.getOrUndefined(storeSync)
+  if (sync !== undefined)
+    yield* checked("--store-sync", (text) => Settings.set(Settings.defaults, "store/sync", text))(sync)
   const options: NodeConfig.Options = {
     name: "flag",
     given: {
@@ -99,6 +118,8 @@ export const optionsOf = Effect.fnUntraced(function* (
       connect,
       publish: yield* Effect.forEach(publish, parseTuple),
       ...(verbose ? { verbose } : {}),
+      ...(Option.isSome(store) ? { storeDirectory: store.value } : {}),
+      ...(sync === undefined ? {} : { storeSync: Number(sync) }),
       ...security,
       allowKeys: Option.getOrUndefined(allowKeys),
       allowAddresses: Option.getOrUndefined(allowAddresses),
@@ -112,7 +133,7 @@ export const optionsOf = Effect.fnUntraced(function* (
 })
 
 const checked =
-  <A>(flag: string, parse: (text: string) => Result.Result<A, EndpointError>) =>
+  <A>(flag: string, parse: (text: string) => Result.Result<A, EndpointError | Settings.SettingError>) =>
   (text: string) =>
     Effect.fromResult(Result.mapError(parse(text), ({ message }) => usage(`${flag} ${message}`)))
 

@@ -8,9 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as ConfiguredTupleStore from "../layers/ConfiguredTupleStore.ts"
 import * as FileConfig from "../layers/FileConfig.ts"
 import * as GossipNode from "../layers/GossipNode.ts"
-import * as MemoryTupleStore from "../layers/MemoryTupleStore.ts"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import type { Configuration } from "../protocol/Configuration.ts"
 import { securityOf } from "../protocol/Configuration.ts"
@@ -129,6 +129,8 @@ export const serve = Effect.fnUntraced(function* (globals: Globals, flags: NodeF
     )
   }).pipe(
     Effect.scoped,
-    Effect.provide(Layer.mergeAll(ZmqTransport.layer, MemoryTupleStore.layer, FileConfig.layer(options)))
+    Effect.provide(
+      Layer.mergeAll(ZmqTransport.layer, ConfiguredTupleStore.layer).pipe(Layer.provideMerge(FileConfig.layer(options)))
+    )
   )
 })

@@ -124,7 +124,7 @@ const toText = ({ color }: Globals, node: Seen | Unseen): ReadonlyArray<string> 
 }
 
 const detailsOf = (told: NodeStatus): ReadonlyArray<string> => {
-  const { counters, listeners, lost, members, peers, ready, uptimeSeconds } = told
+  const { counters, listeners, lost, members, peers, ready, store, uptimeSeconds } = told
   const { all, connected } = remotesOf(told)
   const links = [
     lost > 0 ? `${listeners} of ${count(listeners + lost, "listener")}` : count(listeners, "listener"),
@@ -137,9 +137,14 @@ const detailsOf = (told: NodeStatus): ReadonlyArray<string> => {
   })
   return [
     `${ready ? "ready" : "not ready"}, up ${age(uptimeSeconds)}, ${links.join(", ")}`,
+    ...(store === undefined ? [] : [storeLine(store)]),
     ...(counts.length > 0 ? [`counted: ${counts.join(", ")}`] : [])
   ]
 }
+
+const storeLine = ({ damaged, failing, octets }: NonNullable<NodeStatus["store"]>): string =>
+  (failing ? "cannot write to its disk: what changes is in memory only" : `on disk: ${count(octets, "octet")}`) +
+  (damaged ? "; something there was damaged as it started" : "")
 
 /** In the two largest units. */
 const age = (seconds: number): string => {

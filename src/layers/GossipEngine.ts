@@ -58,12 +58,16 @@ export class GossipEngine {
   readonly #exchange: Exchange.Exchange
   readonly #quota: Quota
   readonly #report: StatusReport
-  readonly #load = new Mailbox.Load()
+  readonly gate = new Mailbox.Gate()
+  readonly #load = new Mailbox.Load(this.gate)
   #links = TupleMap.elsewhere
+  /** What the store held from the beginning is no news: whoever has another value by now has a later one. */
+  readonly #restored: number
 
   /** `timeOfDay` is in milliseconds. */
   constructor(store: TupleStore["Service"], settings: Settings.Settings, timeOfDay: () => number) {
     this.#store = store
+    this.#restored = store.sequence()
     this.settings = settings
     this.journal.verbose = settings.verbose
     const told = (client: Client, entry: TupleMap.Entry) => noteTold(client, entry, this.now, false)
@@ -156,7 +160,7 @@ export class GossipEngine {
     const joined: Joined = {
       endpoint,
       link,
-      remote: Remote.start,
+      remote: { ...Remote.start, synced: this.#restored },
       progress: Exchange.begin(),
       told: new Told(),
       error: undefined,
@@ -188,7 +192,7 @@ export class GossipEngine {
   }
 
   subscribe(): Subscriber {
-    const subscriber = Mailbox.ofReplies(this.#store, Mailbox.limits(this.settings))
+    const subscriber = Mailbox.ofReplies(this.#store, Mailbox.limits(this.settings), this.gate)
     this.subscribers.add(subscriber)
     return subscriber
   }
@@ -259,7 +263,7 @@ export class GossipEngine {
     const before = client.session
     const { actions, state } = Session.step(before, input)
     client.session = state
-    if (input._tag === "Received") this.#noteStep(client, before._tag, input.message, state._tag)
+    if (input._tag === "Received") this.journal.step(client, before._tag, input.message, state._tag)
     else if (before._tag !== state._tag) {
       this.journal.trace(() => `${client.name}: ${before._tag} -> ${state._tag}, timed out`, client)
     }
@@ -302,7 +306,7 @@ export class GossipEngine {
     const before = joined.remote
     const { actions, state } = Remote.step(before, input, timingOf(joined, this.settings))
     joined.remote = state
-    if (input._tag === "Received") this.#noteStep(joined, before._tag, input.message, state._tag)
+    if (input._tag === "Received") this.journal.step(joined, before._tag, input.message, state._tag)
     else if (before._tag !== state._tag)
       this.journal.trace(() => `${joined.endpoint}: ${before._tag} -> ${state._tag}`, joined)
     for (const action of actions) {
@@ -386,10 +390,6 @@ export class GossipEngine {
     } catch (defect) {
       this.journal.defect(nameOf(link), defect, link)
     }
-  }
-
-  #noteStep(link: Link, before: string, message: Message.Message | Message.Malformed, after: string): void {
-    this.journal.trace(() => `${nameOf(link)}: ${before} + ${message._tag.toUpperCase()} -> ${after}`, link)
   }
 }
 

@@ -5,6 +5,7 @@
  * | metric | kind | attributes |
  * | --- | --- | --- |
  * | `zgossip_tuples`, `zgossip_tuples_bytes`, `zgossip_tombstones` | gauge | |
+ * | `zgossip_store_bytes`, `zgossip_store_failing` (1 or 0), `zgossip_store_damaged` (1 or 0) | gauge | |
  * | `zgossip_listeners`, `zgossip_listeners_lost`, `zgossip_peers`, `zgossip_members` | gauge | |
  * | `zgossip_remotes` | gauge | `state`: Connected, Joining, Disconnected |
  * | `zgossip_ready` | gauge: 1 or 0, see `GossipHealth` | |
@@ -147,13 +148,16 @@ const states = ["Connected", "Joining", "Disconnected"] as const satisfies Reado
 type RemoteState = Status["remotes"][number]["state"]
 
 const updateGauges = (status: Status): Effect.Effect<void> => {
-  const { listeners, lost, octets, remotes, tombstones, tuples } = status
+  const { listeners, lost, octets, remotes, store, tombstones, tuples } = status
   const sum = (count: (listener: Status["listeners"][number]) => number) =>
     listeners.reduce((sum, listener) => sum + count(listener), 0)
   const gauges: ReadonlyArray<readonly [name: string, value: number, description: string]> = [
     ["zgossip_tuples", tuples, "Tuples held"],
     ["zgossip_tuples_bytes", octets, "Octets of the keys and values held"],
     ["zgossip_tombstones", tombstones, "Keys of which is remembered that they were deleted or had their time"],
+    ["zgossip_store_bytes", store?.octets ?? 0, "Octets of the log of tuples on the disk"],
+    ["zgossip_store_failing", store?.failure === undefined ? 0 : 1, "Whether the disk takes nothing"],
+    ["zgossip_store_damaged", store?.isDamaged === true ? 1 : 0, "Whether something on the disk was lost at the start"],
     ["zgossip_listeners", listeners.length, "Endpoints served on"],
     ["zgossip_listeners_lost", lost.length, "Endpoints to be bound again"],
     ["zgossip_peers", sum(({ peers }) => peers), "Clients that spoke"],

@@ -139,7 +139,9 @@ export const make = Effect.gen(function* () {
       const now = yield* NodeLinks.monotonicMillis
       engine.configure((yield* config.get).settings)
       for (const input of inputs) input.run(now)
+      engine.gate.close()
       yield* Effect.catchCause(store.commit, (cause) => Effect.logError("the store could not commit", cause))
+      engine.gate.open()
       engine.flush()
       return now
     }).pipe(

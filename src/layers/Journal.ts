@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Counters } from "../services/Gossip.ts"
-import type { About, Client, Joined } from "./GossipLink.ts"
+import type { About, Link as Peer } from "./GossipLink.ts"
 import { aboutOf, nameOf } from "./GossipLink.ts"
 
 /**
@@ -61,6 +61,11 @@ export class Journal {
     if (this.verbose) this.#add("Info", line(), link)
   }
 
+  /** What a message did to the state of a session or of a remote. */
+  step(link: Peer, before: string, { _tag }: { readonly _tag: string }, after: string): void {
+    this.trace(() => `${nameOf(link)}: ${before} + ${_tag.toUpperCase()} -> ${after}`, link)
+  }
+
   /** A fault of ours. */
   defect(what: string, defect: unknown, link?: Link): void {
     this.counters.defects += 1
@@ -92,7 +97,7 @@ export class Journal {
   }
 
   /** A peer says values of one key again and again, whatever it is told; told of each peer as often as a refusal. */
-  storm(link: Client | Joined): void {
+  storm(link: Peer): void {
     const count = (this.#storms.get(link) ?? 0) + 1
     this.#storms.set(link, count)
     if (!/^10*$/.test(String(count))) return

@@ -28,6 +28,33 @@ const fewestItems = 16
 const itemsAtOnce = 4096
 
 /**
+ * Closed while what was merged is committed: nobody is told of it before. Who comes meanwhile waits.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Gate {
+  #isClosed = false
+  readonly #waiting = new Set<{ wake(): void }>()
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  open(): void {
+    this.#isClosed = false
+    for (const reader of this.#waiting) reader.wake()
+    this.#waiting.clear()
+  }
+
+  /** Whether one may take; if not, it is woken when the gate opens. */
+  lets(reader: { wake(): void }): boolean {
+    if (this.#isClosed) this.#waiting.add(reader)
+    return !this.#isClosed
+  }
+}
+
+/**
  * The readers of a node that are being given something. The more of them there are the smaller are their chunks: one with
  * a short answer waits for a chunk of each.
  *
@@ -36,6 +63,11 @@ const itemsAtOnce = 4096
  */
 export class Load {
   busy = 0
+  readonly gate: Gate
+
+  constructor(gate = new Gate()) {
+    this.gate = gate
+  }
 
   get chunk(): number {
     return Math.min(chunkItems, Math.max(fewestItems, Math.floor(itemsAtOnce / this.busy)))
@@ -67,14 +99,14 @@ export class Mailbox<A, B = A> {
 
   /** Waits until there is something to take, and takes a chunk of it; an empty one once the mailbox is closed. */
   readonly take: Effect.Effect<ReadonlyArray<B>> = Effect.callback<ReadonlyArray<B>>((resume) => {
-    const taken = this.takeNow()
-    if (taken.length > 0 || this.#closed) return resume(Effect.succeed(taken))
+    const ready = this.#ready()
+    if (ready !== undefined) return resume(Effect.succeed(ready))
     if (this.#wake !== undefined) return resume(Effect.die(new Error("a mailbox has one reader at a time")))
     this.#wake = () => {
-      const taken = this.takeNow()
-      if (taken.length === 0 && !this.#closed) return
+      const ready = this.#ready()
+      if (ready === undefined) return
       this.#wake = undefined
-      resume(Effect.succeed(taken))
+      resume(Effect.succeed(ready))
     }
     return Effect.sync(() => {
       this.#wake = undefined
@@ -110,6 +142,12 @@ export class Mailbox<A, B = A> {
     if (busy === this.#busy) return
     this.#busy = busy
     this.#load.busy += busy ? 1 : -1
+  }
+
+  #ready(): ReadonlyArray<B> | undefined {
+    if (!this.#load.gate.lets(this)) return undefined
+    const taken = this.takeNow()
+    return taken.length > 0 || this.#closed ? taken : undefined
   }
 
   /** Takes a chunk of what there is. */
@@ -175,14 +213,14 @@ export const ofFrames = (
  * @since 0.1.0
  * @category constructors
  */
-export const ofReplies = (store: TupleStore["Service"], limits: Limits): Mailbox<Reply<GossipError>> =>
+export const ofReplies = (store: TupleStore["Service"], limits: Limits, gate?: Gate): Mailbox<Reply<GossipError>> =>
   new Mailbox(
     new Outbox<Reply<GossipError>>(
       (synced) => deliverAll(since(store, { link: nobody, synced })),
       (reply) => (reply._tag === "Deliver" ? reply.tuple.keyOctets.length + reply.tuple.valueOctets.length : 1),
       limits
     ),
-    new Load(),
+    new Load(gate),
     (replies) => replies
   )
 

@@ -12,6 +12,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { Configuration } from "../protocol/Configuration.ts"
 import { ConfigurationError } from "../protocol/Configuration.ts"
+import * as Settings from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import * as Zpl from "../protocol/Zpl.ts"
 import { GossipError } from "../services/Gossip.ts"
@@ -108,6 +109,8 @@ export const make = Effect.fnUntraced(function* (node: Node, config: GossipConfi
       yield* publish(next)
       yield* links.join(next)
       if (next.file !== before.file) yield* announce(next, before.notices)
+      const later = Settings.takenAtStart(before.settings, next.settings)
+      if (later.length > 0) yield* Effect.logWarning(`${later.join(", ")}: taken when the node is started again`)
     }).pipe(Effect.uninterruptible)
 
   /** As the node starts there is nothing to go back to; who listens first may hear the rest. */

@@ -43,13 +43,34 @@ export interface Entry {
  * - `Version`: it is one of a version that is not known
  * - `Head`: the head of a frame, so that nothing behind it can be found
  * - `Body`: the body of a frame; what is behind it is found
+ * - `Record`: a record of a version that is not known; it is left out
  *
  * @since 0.1.0
  * @category models
  */
 export interface Fault {
   readonly at: number
-  readonly reason: "Magic" | "Version" | "Head" | "Body"
+  readonly reason: "Magic" | "Version" | "Head" | "Body" | "Record"
+}
+
+/**
+ * What is to be said of a log with these faults, of which there is one at least.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const describe = (faults: ReadonlyArray<Fault>): string => {
+  const [first] = faults
+  if (first?.reason === "Magic") return "is no log"
+  if (first?.reason === "Version") return "is a log of another version"
+  const wrong = faults.filter(({ reason }) => reason !== "Record")
+  const strange = faults.length - wrong.length
+  const places = wrong.slice(0, 3).map(({ at }) => String(at))
+  if (wrong.length > places.length) places.push(`${wrong.length - places.length} more`)
+  return [
+    ...(wrong.length > 0 ? [`is damaged, its checksums are wrong at octet ${places.join(", ")}`] : []),
+    ...(strange > 0 ? [`has ${strange} records of another version`] : [])
+  ].join(", and ")
 }
 
 /**
@@ -135,12 +156,12 @@ const encodeFrame = (entries: ReadonlyArray<Entry>, length: number, meta: Octets
 }
 
 /**
- * Reads a log. Fails where the system does, not because of what is in it.
+ * Reads a log, save records that are not known. Fails where the system does, not because of what is in it.
  *
  * @since 0.1.0
  * @category decoding
  */
-export const decode = async (file: FileHandle): Promise<Content> => {
+export const decode = async (file: FileHandle, isKnown: (record: Octets) => boolean = () => true): Promise<Content> => {
   const { size } = await file.stat()
   const window = new Window(file, size)
   const records = new Map<Octets, Octets>()
@@ -168,6 +189,11 @@ export const decode = async (file: FileHandle): Promise<Content> => {
     if (read === undefined) faults.push({ at, reason: "Body" })
     else meta = read
     at += headLength + length
+  }
+  for (const [key, record] of records) {
+    if (isKnown(record)) continue
+    records.delete(key)
+    faults.push({ at, reason: "Record" })
   }
   return content()
 }

@@ -45,6 +45,8 @@ export interface Options {
   readonly sync?: number
   /** The log is made anew when it is this many octets longer than {@link growth} times what is live. Default: 4 MiB. */
   readonly spare?: number
+  /** Records of which this is not true are of another version: the log counts as damaged where they are. Default: all. */
+  readonly isKnown?: (record: Octets) => boolean
 }
 
 /**
@@ -116,7 +118,7 @@ export const open = (options: Options): Effect.Effect<Opened, DirectoryLocked | 
     yield* attempt("write", directory, () => mkdir(directory, { recursive: true, mode: 0o700 }))
     yield* lock(join(directory, "lock"))
     yield* attempt("write", directory, () => removeRemains(directory))
-    const content = yield* attempt("read", path, () => read(path))
+    const content = yield* attempt("read", path, () => read(path, options.isKnown))
     if (content === undefined) return opened(options, path, empty, true)
     const { faults, octets, records, torn } = content
     const isDamaged = faults.length > 0
@@ -126,22 +128,13 @@ export const open = (options: Options): Effect.Effect<Opened, DirectoryLocked | 
       // A second name, so that there is a log at every moment.
       yield* attempt("write", aside, () => copyTo(path, aside))
       yield* Effect.logWarning(
-        `${path} ${describe(faults)}; it is kept as ${aside}, and the ${records.size} records that could be read are taken`
+        `${path} ${RecordFormat.describe(faults)}; it is kept as ${aside}, and the ${records.size} records that could be read are taken`
       )
     } else if (torn > 0) {
       yield* Effect.logInfo(`${path} ended in ${torn} octets of what was not written to its end; they are dropped`)
     }
     return opened(options, path, content, isDamaged || octets === 0)
   })
-
-const describe = (faults: ReadonlyArray<RecordFormat.Fault>): string => {
-  const [first] = faults
-  if (first?.reason === "Magic") return "is no log"
-  if (first?.reason === "Version") return "is a log of another version"
-  const places = faults.slice(0, 3).map(({ at }) => String(at))
-  if (faults.length > places.length) places.push(`${faults.length - places.length} more`)
-  return `is damaged, its checksums are wrong at octet ${places.join(", ")}`
-}
 
 const empty: Content = { records: new Map(), meta: "", octets: 0, torn: 0, faults: [] }
 
@@ -366,13 +359,13 @@ const removeRemains = async (directory: string): Promise<void> => {
   for (const name of await readdir(directory)) if (name.startsWith("log.next")) await unlink(join(directory, name))
 }
 
-const read = async (path: string): Promise<Content | undefined> => {
+const read = async (path: string, isKnown?: Options["isKnown"]): Promise<Content | undefined> => {
   const file = await openFile(path, "r").catch((cause: unknown) => {
     if (codeOf(cause) !== "ENOENT") throw cause
   })
   if (file === undefined) return undefined
   try {
-    return await RecordFormat.decode(file)
+    return await RecordFormat.decode(file, isKnown)
   } finally {
     await file.close()
   }

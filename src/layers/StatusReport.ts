@@ -62,6 +62,7 @@ export class StatusReport {
       })),
       lost: Array.from(lost, ([endpoint, error]) => ({ endpoint, error })),
       remotes: Array.from(joined.values(), ({ endpoint, error, remote }) => ({ endpoint, state: remote._tag, error })),
+      store: this.#store.disk(),
       counters: journal.snapshot()
     }
   }
@@ -84,6 +85,7 @@ export class StatusReport {
 
   #told(now: number): NodeStatus.NodeStatus {
     const { joined, journal, lost, served, startedAt } = this.#node
+    const disk = this.#store.disk()
     const remotes = { Connected: 0, Joining: 0, Disconnected: 0 }
     for (const { remote } of joined.values()) remotes[remote._tag] += 1
     return {
@@ -96,6 +98,9 @@ export class StatusReport {
       lost: lost.size,
       ...this.#clients.counts,
       remotes,
+      ...(disk !== undefined && {
+        store: { octets: disk.octets, failing: disk.failure !== undefined, damaged: disk.isDamaged }
+      }),
       counters: { ...journal.snapshot() }
     }
   }

@@ -93,6 +93,8 @@ export class Hearsay<L extends Source> {
         return "Answer"
       case "Echo":
         if (held.link !== from.link) return "Answer"
+        break
+      case "Unasked": // news, unless the values chase each other
     }
     const heeded = chase?.hear(from, tuple, { digest, heldBy: held.link, now, ...comebacks })
     if (chase === undefined || heeded === undefined) return "News"

@@ -32,6 +32,11 @@ export interface NodeStatus {
   readonly members: number
   /** How many endpoints it connects to. */
   readonly remotes: { readonly [state in RemoteState["_tag"]]: number }
+  /**
+   * Where it keeps its tuples on the disk: the octets there; whether nothing can be written, so that what changes is in
+   * memory only; whether something was damaged as it started.
+   */
+  readonly store?: { readonly octets: number; readonly failing: boolean; readonly damaged: boolean }
   /** Those of the service `Gossip`, of whichever version it is. */
   readonly counters: Counts
 }
@@ -136,8 +141,16 @@ export const decode = (trailer: Trailer.Trailer | Trailer.Broken | undefined): N
     peers,
     members,
     remotes: { Connected, Joining, Disconnected },
+    ...storeOf(found["store"]),
     counters: countsOf(counters)
   }
+}
+
+const storeOf = (found: unknown): Pick<NodeStatus, "store"> => {
+  if (!isRecord(found)) return {}
+  const { damaged, failing, octets } = found
+  const isStore = isCount(octets) && typeof failing === "boolean" && typeof damaged === "boolean"
+  return isStore ? { store: { octets, failing, damaged } } : {}
 }
 
 const parse = (text: string): unknown => {

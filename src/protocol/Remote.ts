@@ -32,7 +32,8 @@
  *
  * News is what the server is not known to have: our changes after the sequence number `synced`, save what it told us
  * itself. A dump was made in ignorance of the news and does not undo it. What the server did have once and its dump
- * lacks, it has lost, and gets again. On the first connection everything is news.
+ * lacks, it has lost, and gets again. On the first connection everything is news, save
+ * what a store had from the start: then `synced` is where that ends.
  *
  * A server of ours does not dump, it says by a digest what it holds, as we did behind HELLO: what differs is found by
  * Reconcile, and only what is new since HELLO is to be said. So are servers that have no digest for us, but know the rest:

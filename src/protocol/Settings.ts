@@ -37,7 +37,10 @@ export interface Settings extends Security.Security {
   readonly messagesPerSecond: number
   readonly totalMessagesPerSecond: number
   readonly dumpsPerSecond: number
-  readonly store: "memory"
+  /** Unset or empty: in memory only. */
+  readonly storeDirectory: string | undefined
+  /** 0: before anybody is told. */
+  readonly storeSync: number
 }
 
 /**
@@ -65,7 +68,8 @@ export const defaults: Settings = {
   messagesPerSecond: 0,
   totalMessagesPerSecond: 0,
   dumpsPerSecond: 2,
-  store: "memory"
+  storeDirectory: undefined,
+  storeSync: 1000
 }
 
 /** What the text of a value may be, and what it stands for. */
@@ -113,6 +117,8 @@ const flag: Type<boolean> = {
   write: "0 or 1",
   read: (text) => (text === "0" || text === "1" ? text === "1" : undefined)
 }
+
+const atStart = "at the next start"
 
 /**
  * @since 0.1.0
@@ -269,11 +275,24 @@ export const definitions: ReadonlyArray<Definition> = [
     takesEffect: "at once"
   },
   {
-    path: "store/kind",
-    field: "store",
-    type: { name: "memory", write: "memory", read: (text) => (text === "memory" ? text : undefined) },
-    about: "where the tuples are kept",
-    takesEffect: "at the start"
+    path: "store/directory",
+    field: "storeDirectory",
+    type: {
+      name: "directory",
+      write: "a directory without NUL",
+      read: (text) => (text.includes("\0") ? undefined : text)
+    },
+    about: "where the tuples are kept on the disk, to be there when the node starts again; a directory for each node",
+    unset: "in memory only",
+    takesEffect: atStart
+  },
+  {
+    path: "store/sync",
+    field: "storeSync",
+    type: whole("milliseconds", 0),
+    about:
+      "how long what was written may take to reach the disk, which a loss of power takes; 0: who publishes waits for that",
+    takesEffect: atStart
   },
   ...Security.definitions
 ]
@@ -336,6 +355,17 @@ export const make = (given: Partial<Settings>): Result.Result<Settings, SettingE
   for (const [path, text] of toTexts(given)) settings = Result.flatMap(settings, (before) => set(before, path, text))
   return settings
 }
+
+/**
+ * The paths of those that differ and that a node which runs does not take.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const takenAtStart = (before: Settings, after: Settings): ReadonlyArray<string> =>
+  definitions.flatMap(({ field, path, takesEffect }) =>
+    takesEffect === atStart && before[field] !== after[field] ? [path] : []
+  )
 
 /**
  * The time between two PINGs: as set, and short enough that one that is late does not cost the membership.

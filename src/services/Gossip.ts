@@ -21,6 +21,7 @@ import type { State as RemoteState } from "../protocol/Remote.ts"
 import type { Broken } from "../protocol/Trailer.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import type { TransportReason } from "./Transport.ts"
+import type { Disk } from "./TupleStore.ts"
 
 /**
  * Why an operation failed, as a tag a caller can act on, and in words. The tags of `TransportReason` come from the
@@ -33,6 +34,7 @@ import type { TransportReason } from "./Transport.ts"
  * - `InvalidCredentials`: a key, a list or a password that the operation needs is missing, wrong, or open to others
  * - `LimitReached`: the tuple is too long, or there is no room for it, see the settings `limits/...`
  * - `NoSuchKey`: there is nothing to delete; only a command of a pipe fails with it
+ * - `StoreUnavailable`: the directory `store/directory` cannot be used, or another node uses it
  * - `Stopped`: the node was stopped
  *
  * @since 0.1.0
@@ -50,6 +52,7 @@ type ReasonTag =
   | "InvalidCredentials"
   | "LimitReached"
   | "NoSuchKey"
+  | "StoreUnavailable"
   | "Stopped"
 
 interface ReasonOf<Tag> {
@@ -164,6 +167,8 @@ export interface Status {
     readonly state: RemoteState["_tag"]
     readonly error: string | undefined
   }>
+  /** Where the tuples are kept on the disk, and whether that works; undefined where they are in memory only. */
+  readonly store: Disk | undefined
   readonly counters: Counters
 }
 

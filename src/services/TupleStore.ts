@@ -10,6 +10,22 @@ import type { Octets } from "../protocol/Octets.ts"
 import type { Arrival, Change, Entry, Outcome, Range } from "../protocol/TupleMap.ts"
 
 /**
+ * How a store on the disk is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Disk {
+  readonly directory: string
+  /** Of its log. */
+  readonly octets: number
+  /** Why nothing is written, so that all that changes is in memory only; undefined where all is well. */
+  readonly failure: string | undefined
+  /** It was damaged when it was opened, and some of it is lost. */
+  readonly isDamaged: boolean
+}
+
+/**
  * @since 0.1.0
  * @category services
  */
@@ -37,5 +53,7 @@ export class TupleStore extends Context.Service<
     readonly tombstones: () => number
     /** The sequence number of the newest change; 0 before the first. */
     readonly sequence: () => number
+    /** Undefined for one that is in memory only. */
+    readonly disk: () => Disk | undefined
   }
 >()("effect-zgossip/services/TupleStore") {}

@@ -377,6 +377,7 @@ describe("status", () => {
         listeners: [{ endpoint: "inproc://client", peers: 0, members: 0 }],
         lost: [],
         remotes: [{ endpoint: "inproc://server", state: "Connected", error: undefined }],
+        store: undefined,
         counters: { accepted: 2, duplicates: 1, ...none, ...malformed }
       })
       const before = yield* server.gossip.status
@@ -387,6 +388,7 @@ describe("status", () => {
         listeners: [{ endpoint: "inproc://server", peers: 1, members: 1 }],
         lost: [],
         remotes: [],
+        store: undefined,
         counters: { accepted: 2, duplicates: 0, ...none, ...malformed }
       })
       yield* server.gossip.publish("c", "1")

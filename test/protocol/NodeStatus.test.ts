@@ -30,6 +30,20 @@ describe("a status", () => {
     assert.deepStrictEqual(NodeStatus.decode(NodeStatus.encode(status)), status)
   })
 
+  it("may say how its store is, and what is none is left out", () => {
+    const store = { octets: 3, failing: true, damaged: false }
+    assert.deepStrictEqual(NodeStatus.decode(NodeStatus.encode({ ...status, store })), { ...status, store })
+    for (const odd of [
+      null,
+      "disk",
+      { ...store, octets: -1 },
+      { ...store, failing: 1 },
+      { octets: 3, failing: true }
+    ]) {
+      assert.deepStrictEqual(decoded({ ...status, store: odd }), status)
+    }
+  })
+
   it("has the version of the package", () => {
     const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
     assert.deepStrictEqual([NodeStatus.software, NodeStatus.version], [manifest.name, manifest.version])
@@ -42,7 +56,8 @@ describe("a status", () => {
         : typeof value === "object" && value !== null
           ? Object.fromEntries(Object.entries(value).map(([name, value]) => [name, most(value)]))
           : value
-    const longest = { ...status, counters: { ...new Journal().snapshot() } }
+    const store = { octets: 0, failing: false, damaged: false }
+    const longest = { ...status, store, counters: { ...new Journal().snapshot() } }
     const trailer = NodeStatus.encode(most(longest) as NodeStatus.NodeStatus)
     assert.isAtMost(Message.encode({ ...Message.pong, trailer }).length, NodeStatus.maxLength)
   })

@@ -40,7 +40,9 @@ describe("Settings", () => {
     ["limits/frame-octets", String(Message.maxLength), { frameOctets: Message.maxLength }],
     ["limits/total-messages-per-second", "3", { totalMessagesPerSecond: 3 }],
     ["server/background", "1", { background: true }],
-    ["store/kind", "memory", { store: "memory" }]
+    ["store/directory", "/var/lib/a b", { storeDirectory: "/var/lib/a b" }],
+    ["store/directory", "", { storeDirectory: "" }],
+    ["store/sync", "0", { storeSync: 0 }]
   ])("%s = %s", (path, value, changed) => {
     const before: Settings.Settings = {
       ...Settings.defaults,
@@ -73,7 +75,8 @@ describe("Settings", () => {
     ["server/verbose", "true", "write 0 or 1"],
     ["server/verbose", "2", "write 0 or 1"],
     ["server/verbose", "", "write 0 or 1"],
-    ["store/kind", "disk", "write memory"],
+    ["store/directory", "/a\0", "write a directory without NUL"],
+    ["store/sync", "-1", from0],
     ["limits/queue-tuples", "0", `write tuples, a whole number from 1 to ${longest}`],
     ["limits/frame-octets", "1023", `write octets, a whole number from 1024 to ${Message.maxLength}`],
     [
@@ -102,6 +105,13 @@ describe("Settings", () => {
     [1000, 400, 400]
   ])("remotes timed out after %s, PINGs set to every %s: every %s", (remoteTimeout, pingInterval, expected) => {
     assert.strictEqual(Settings.pingInterval({ ...Settings.defaults, remoteTimeout, pingInterval }), expected)
+  })
+
+  it("some are taken when the node is started again", () => {
+    const { defaults } = Settings
+    assert.deepStrictEqual(Settings.takenAtStart(defaults, { ...defaults, verbose: true, serverTimeout: 3 }), [])
+    const other = { ...defaults, storeSync: 0, storeDirectory: "/there" }
+    assert.deepStrictEqual(Settings.takenAtStart(defaults, other), ["store/directory", "store/sync"])
   })
 
   it("as texts, make themselves again", () => {

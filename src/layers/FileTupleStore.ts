@@ -1,0 +1,108 @@
+/**
+ * The tuples in memory, and each change of them on the disk before anybody is told of it: a node that starts again has
+ * what was acknowledged, with its versions, whatever ended the one before.
+ *
+ * A version is never given twice. Its origin is drawn anew at each start, so it is another one even where the disk has
+ * lost the last seconds, was full, or is a copy of somebody else's; nothing that is stored could promise that. What is
+ * stored is the greatest version seen, so that what is set from now on is newer than all that was there, whatever the
+ * time of day is. Of what was lost it is newer as it is of what any other node holds: by the time of day, or once it has
+ * heard of it.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Octets } from "../protocol/Octets.ts"
+import { Tuple } from "../protocol/Tuple.ts"
+import * as TupleMap from "../protocol/TupleMap.ts"
+import * as Version from "../protocol/Version.ts"
+import { TupleStore } from "../services/TupleStore.ts"
+import type { FileError } from "./AtomicFile.ts"
+import type { DirectoryLocked } from "./DirectoryLock.ts"
+import * as MemoryTupleStore from "./MemoryTupleStore.ts"
+import type * as RecordFormat from "./RecordFormat.ts"
+import * as RecordLog from "./RecordLog.ts"
+import * as TupleRecord from "./TupleRecord.ts"
+
+/**
+ * Fails where the directory cannot be used. What happens to the disk from then on is said in the log and by `disk`: all
+ * goes on in memory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: Omit<RecordLog.Options, "isKnown">
+): Layer.Layer<TupleStore, DirectoryLocked | FileError> =>
+  Layer.effect(
+    TupleStore,
+    Effect.gen(function* () {
+      const { isDamaged, meta, records, resume } = yield* RecordLog.open({ ...options, isKnown: TupleRecord.isKnown })
+      const map = TupleMap.make(yield* MemoryTupleStore.origin)
+      restore(map, records, yield* Clock.currentTimeMillis)
+      const last = TupleRecord.decodeMeta(meta)
+      if (last !== undefined && (map.last === undefined || Version.compare(last, map.last) > 0)) map.last = last
+      const count = map.entries.size - map.tombstones.size
+      yield* Effect.logInfo(`tuples are kept in ${options.directory}, and ${count} were there`)
+      const log = yield* resume(() => recordsOf(map, map.entries.keys()))
+
+      const inMemory = MemoryTupleStore.of(map)
+      /** The keys of what has changed since the last commit. */
+      let changed = new Set<Octets>()
+      const note = (entries: ReadonlyArray<TupleMap.Entry>) => {
+        for (const { tuple } of entries) changed.add(tuple.keyOctets)
+        return entries
+      }
+      return TupleStore.of({
+        ...inMemory,
+        merge: (change, arrival) => {
+          const outcome = inMemory.merge(change, arrival)
+          if (outcome !== "Duplicate" && outcome !== "Stale") changed.add(change.tuple.keyOctets)
+          return outcome
+        },
+        expire: (now, most) => note(inMemory.expire(now, most)),
+        collect: (now, retention, most) => note(inMemory.collect(now, retention, most)),
+        commit: Effect.suspend(() => {
+          if (changed.size === 0) return Effect.void
+          const keys = changed
+          changed = new Set()
+          // The log has said why, and has all once it can be written again.
+          return Effect.ignore(log.append(recordsOf(map, keys), TupleRecord.encodeMeta(map.last)))
+        }),
+        disk: () => ({
+          directory: options.directory,
+          octets: log.octets(),
+          failure: log.failure()?.message,
+          isDamaged
+        })
+      })
+    })
+  )
+
+/**
+ * What was held comes back as if somebody said it now: nobody's news, and what had its time meanwhile is gone. Tombstones
+ * that are too old by now are collected as all others.
+ */
+const restore = (map: TupleMap.TupleMap, records: ReadonlyMap<Octets, Octets>, now: number): void => {
+  /** Most are of few: each is held once. */
+  const origins = new Map<Octets, Octets>()
+  for (const [key, record] of records) {
+    const held = TupleRecord.decode(record)
+    if (held === undefined) continue
+    const { value, version, ...more } = held
+    const origin = origins.get(version.origin) ?? version.origin
+    origins.set(origin, origin)
+    const change = { tuple: new Tuple(key, value), version: { ...version, origin }, ...more }
+    TupleMap.merge(map, change, { link: TupleMap.elsewhere, now })
+  }
+}
+
+/** A key that is held no longer has no record. */
+function* recordsOf(map: TupleMap.TupleMap, keys: Iterable<Octets>): Generator<RecordFormat.Entry, void> {
+  for (const key of keys) {
+    const entry = map.entries.get(key)
+    const held = entry === undefined ? undefined : { ...entry, value: entry.tuple.valueOctets }
+    yield { key, record: held === undefined ? undefined : TupleRecord.encode(held) }
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * What is held of a key, as a record on the disk, and the greatest version that was seen.
+ *
+ *     record   = format length head value
+ *     format   = %x01
+ *     length   = 2OCTET                      ; of the head
+ *     head     = version lifetime flags past
+ *     version  = time counter origin         ; as in Version
+ *     lifetime = 6OCTET                      ; milliseconds, 0: it does not end
+ *     flags    = OCTET                       ; 01: a tombstone
+ *     past     = OCTET *4OCTET               ; how many numbers, and the numbers
+ *     value    = *OCTET
+ *
+ *     meta     = format [version] *OCTET
+ *
+ * Numbers are big-endian. What a head has behind that, and the meta, is of a later version and is passed by; what cannot
+ * be passed by has another format.
+ *
+ * @since 0.1.0
+ */
+import type { Octets } from "../protocol/Octets.ts"
+import type { Past } from "../protocol/Past.ts"
+import { originLength, type Version } from "../protocol/Version.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Held {
+  readonly value: Octets
+  readonly version: Version
+  readonly lifetime: number
+  readonly deleted: boolean
+  readonly past: Past
+}
+
+const format = "\u0001"
+const timeLength = 6
+const versionLength = timeLength + 2 + originLength
+const leastHead = versionLength + timeLength + 2
+const beforeHead = 3
+
+const tombstone = 1
+
+/**
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encode = ({ deleted, lifetime, past, value, version }: Held): Octets => {
+  let numbers = number(timeLength, lifetime) + number(1, deleted ? tombstone : 0) + number(1, past.length)
+  for (const one of past) numbers += number(4, one)
+  const head = encodeVersion(version) + numbers
+  return format + number(2, head.length) + head + value
+}
+
+/**
+ * Nothing where it is not a record, or one of a format that is not known.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decode = (record: Octets): Held | undefined => {
+  if (!isKnown(record)) return undefined
+  const end = beforeHead + read(record, 1, 2)
+  let at = beforeHead + versionLength
+  const lifetime = read(record, at, timeLength)
+  const flags = read(record, at + timeLength, 1)
+  const count = read(record, at + timeLength + 1, 1)
+  at = beforeHead + leastHead
+  if (at + 4 * count > end) return undefined
+  const past = Array.from({ length: count }, (_, n) => read(record, at + 4 * n, 4))
+  return {
+    value: copy(record.slice(end)),
+    version: decodeVersion(record, beforeHead),
+    lifetime,
+    deleted: (flags & tombstone) !== 0,
+    past
+  }
+}
+
+/**
+ * Whether it is a record of a format that is known.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isKnown = (record: Octets): boolean => {
+  if (!record.startsWith(format) || record.length < beforeHead + leastHead) return false
+  const head = read(record, 1, 2)
+  return head >= leastHead && record.length >= beforeHead + head
+}
+
+/**
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encodeMeta = (last: Version | undefined): Octets =>
+  format + (last === undefined ? "" : encodeVersion(last))
+
+/**
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decodeMeta = (meta: Octets): Version | undefined =>
+  meta.startsWith(format) && meta.length > versionLength ? decodeVersion(meta, 1) : undefined
+
+const encodeVersion = ({ counter, origin, time }: Version): Octets =>
+  number(timeLength, time) + number(2, counter) + origin
+
+const decodeVersion = (octets: Octets, at: number): Version => ({
+  time: read(octets, at, timeLength),
+  counter: read(octets, at + timeLength, 2),
+  origin: octets.slice(at + timeLength + 2, at + versionLength)
+})
+
+const number = (count: number, value: number): Octets => {
+  let octets = ""
+  for (let n = 0, left = value; n < count; n++, left = Math.floor(left / 256)) {
+    octets = String.fromCharCode(left % 256) + octets
+  }
+  return octets
+}
+
+const read = (octets: Octets, start: number, count: number): number => {
+  let value = 0
+  for (let at = start; at < start + count; at++) value = value * 256 + octets.charCodeAt(at)
+  return value
+}
+
+/** A part of a string holds the whole of it. */
+const copy = (part: Octets): Octets => Buffer.from(part, "latin1").toString("latin1")
