@@ -165,6 +165,16 @@ export class Acceptance {
     return true
   }
 
+  /** The network has forgotten it while we were away. */
+  forget(key: Octets): void {
+    const held = this.#store.forget(key)
+    if (held === undefined) return
+    this.#node.journal.counters.forgotten += 1
+    this.#exchange.forget(key)
+    this.#quota.took(undefined, held.tuple)
+    if (!held.deleted) this.#tellings.tellGone(held, "was deleted")
+  }
+
   /** Lets end what has its time, forgets what is long gone, settles what chased each other, takes what was held back. */
   tick(now: number): void {
     const { journal, settings } = this.#node

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { hash } from "node:crypto"
+import { Absence } from "../protocol/Absence.ts"
 import * as Batch from "../protocol/Batch.ts"
 import * as Digest from "../protocol/Digest.ts"
 import type * as Message from "../protocol/Message.ts"
@@ -54,6 +55,10 @@ export interface Progress {
   giving: boolean
   /** What the other has said and was not answered, because it has to be given so much. */
   unanswered: Ranges.Ranges | undefined
+  /** The other has said what it holds, and since when it has been there. */
+  met: boolean
+  /** What is not newer than this and not our own is forgotten where the other does not have it. */
+  doubted: number | undefined
   /** How often in a row the two differed, the sequence number of our map then, and how often it may be. */
   unequal: number
   comparedAt: number
@@ -69,6 +74,8 @@ export const begin = (): Progress => ({
   due: [],
   giving: false,
   unanswered: undefined,
+  met: false,
+  doubted: undefined,
   unequal: 0,
   comparedAt: -1,
   patience: patience.least
@@ -78,6 +85,10 @@ export const begin = (): Progress => ({
 interface Engine {
   readonly send: (link: Link, section: Trailer.Section) => void
   readonly pour: (link: Link, entries: Iterator<Entry, void>) => void
+  readonly timeOfDay: () => number
+  readonly retention: () => number
+  /** Forgets what is held of a key. */
+  readonly forget: (key: Octets) => void
   readonly accept: (link: Link, change: Change) => void
   /** Whether the other may be given so many entries more, now. */
   readonly mayGive: (link: Link, entries: number) => boolean
@@ -90,11 +101,13 @@ interface Engine {
 export class Exchange {
   readonly #store: TupleStore["Service"]
   readonly #engine: Engine
+  readonly #absence: Absence
   readonly #summary = Summary.make((octets) => hash("sha256", octets, "binary"))
-  #digest: Digest.Digest | undefined
+  #digest: Summary.Fingerprint | undefined
 
   constructor(store: TupleStore["Service"], engine: Engine) {
     this.#store = store
+    this.#absence = new Absence(engine.timeOfDay(), store.apart)
     this.#engine = engine
     const held = store.read({ upTo: store.sequence() })
     for (let next = held.next(); next.done !== true; next = held.next()) this.note(next.value)
@@ -113,7 +126,8 @@ export class Exchange {
   }
 
   get digest(): Digest.Digest {
-    return (this.#digest ??= Summary.fingerprint(this.#summary, Summary.everything))
+    this.#digest ??= Summary.fingerprint(this.#summary, Summary.everything)
+    return { ...this.#digest, since: this.#absence.since }
   }
 
   /** The message as one of ours says it to this peer. Whom a rule keeps from some keys is not told what is held. */
@@ -132,22 +146,42 @@ export class Exchange {
     }
   }
 
-  /** A client has said what it holds. */
-  meet(link: Link, digest: Digest.Digest): void {
+  /** What a node of ours says it holds; whether it is what we hold. */
+  #hear(link: Link, { fingerprint, since }: Digest.Digest): boolean {
+    this.#absence.hear(this.#engine.timeOfDay(), this.#engine.retention())
+    link.progress.doubted = this.#absence.doubtedUpTo(since)
+    const same = fingerprint === this.digest.fingerprint
+    if (same) this.#absence.agree(since)
+    const { unanswered } = link.progress
+    if (!link.progress.met && unanswered !== undefined) {
+      link.progress.unanswered = undefined
+      link.progress.met = true
+      this.#answer(link, unanswered)
+    }
+    link.progress.met = true
+    return same
+  }
+
+  /** A client has said what it holds. Says whether it is to be given all of it, in the order in which it came here. */
+  meet(link: Link, digest: Digest.Digest): boolean {
     // What it is being given is cut short; there is never more than one such thing in its mailbox.
     link.progress.due.length = 0
     link.progress.unanswered = undefined
     link.progress.rounds = Reconcile.idle
-    if (digest.fingerprint !== this.digest.fingerprint) this.#answer(link, Digest.toRanges(digest))
+    if (this.#hear(link, digest)) return false
+    if (digest.count === 0 && link.progress.doubted === undefined) return true
+    this.#answer(link, Digest.toRanges(digest))
+    return false
   }
 
   /** A server has said what it holds. Where it is something else for a while, and nothing moves, something was missed. */
   compare(joined: Joined, digest: Digest.Digest): void {
     const { mailbox, progress } = joined
+    const same = this.#hear(joined, digest)
     const changed = progress.comparedAt !== this.#store.sequence()
     progress.comparedAt = this.#store.sequence()
-    if (changed || digest.fingerprint === this.digest.fingerprint) progress.patience = patience.least
-    if (changed || !mailbox.outbox.isEmpty || digest.fingerprint === this.digest.fingerprint) progress.unequal = 0
+    if (changed || same) progress.patience = patience.least
+    if (changed || same || !mailbox.outbox.isEmpty) progress.unequal = 0
     else if (++progress.unequal >= progress.patience) {
       progress.unequal = 0
       progress.patience = Math.min(patience.most, 2 * progress.patience)
@@ -166,6 +200,7 @@ export class Exchange {
           break
         case Trailer.tags.ranges: {
           const ranges = Ranges.decode(body)
+          this.#absence.hear(this.#engine.timeOfDay(), this.#engine.retention())
           if (ranges._tag === "Ranges") this.#answer(link, ranges)
           break
         }
@@ -180,7 +215,8 @@ export class Exchange {
 
   #answer(link: Link, ranges: Ranges.Ranges): void {
     const { progress } = link
-    if (progress.due.length >= busy) {
+    // Whoever was away first has to know with whom it speaks.
+    if (progress.due.length >= busy || (this.#absence.isAway && !progress.met)) {
       progress.unanswered = ranges
       return
     }
@@ -214,9 +250,9 @@ export class Exchange {
     for (let due = progress.due.shift(); due !== undefined; due = progress.due.shift()) {
       for (const one of due) {
         if (typeof one === "string") {
-          const entry = this.#store.get(one)
+          const entry = this.#known(one, progress)
           if (entry !== undefined) yield entry
-        } else yield* this.#within(one)
+        } else yield* this.#within(one, progress)
       }
       const { unanswered } = progress
       if (unanswered !== undefined && progress.due.length < busy) {
@@ -227,8 +263,18 @@ export class Exchange {
     progress.giving = false
   }
 
+  /** What is held of a key, unless it is forgotten for the other, which has been there, does not have it. */
+  #known(key: Octets, { doubted }: Progress): Entry | undefined {
+    const entry = this.#store.get(key)
+    if (entry === undefined || doubted === undefined || entry.version.time > doubted || this.#store.isOwn(entry)) {
+      return entry
+    }
+    this.#engine.forget(key)
+    return undefined
+  }
+
   /** Some keys at a time: what is held may change while the other takes its time. */
-  *#within({ from, to }: Summary.Range): Generator<Entry, void> {
+  *#within({ from, to }: Summary.Range, progress: Progress): Generator<Entry, void> {
     for (let next: Octets | undefined = from; next !== undefined;) {
       const keys: Array<Octets> = []
       for (const { key } of Summary.entries(this.#summary, { from: next, to })) {
@@ -236,7 +282,7 @@ export class Exchange {
         if (keys.length === keysAhead) break
       }
       for (const key of keys) {
-        const entry = this.#store.get(key)
+        const entry = this.#known(key, progress)
         if (entry !== undefined) yield entry
       }
       const last = keys.at(-1)

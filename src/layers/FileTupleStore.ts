@@ -41,7 +41,9 @@ export const layer = (
       const { isDamaged, meta, records, resume } = yield* RecordLog.open({ ...options, isKnown: TupleRecord.isKnown })
       const map = TupleMap.make(yield* MemoryTupleStore.origin)
       restore(map, records, yield* Clock.currentTimeMillis)
-      const last = TupleRecord.decodeMeta(meta)
+      const { last, origins } = TupleRecord.decodeMeta(meta)
+      const apart = last?.time
+      const own = new Set([map.origin, ...origins])
       if (last !== undefined && (map.last === undefined || Version.compare(last, map.last) > 0)) map.last = last
       const count = map.entries.size - map.tombstones.size
       yield* Effect.logInfo(`tuples are kept in ${options.directory}, and ${count} were there`)
@@ -61,6 +63,12 @@ export const layer = (
           if (outcome !== "Duplicate" && outcome !== "Stale") changed.add(change.tuple.keyOctets)
           return outcome
         },
+        isOwn: ({ version }) => own.has(version.origin),
+        apart,
+        forget: (key) => {
+          changed.add(key)
+          return inMemory.forget(key)
+        },
         expire: (now, most) => note(inMemory.expire(now, most)),
         collect: (now, retention, most) => note(inMemory.collect(now, retention, most)),
         commit: Effect.suspend(() => {
@@ -68,7 +76,9 @@ export const layer = (
           const keys = changed
           changed = new Set()
           // The log has said why, and has all once it can be written again.
-          return Effect.ignore(log.append(recordsOf(map, keys), TupleRecord.encodeMeta(map.last)))
+          return Effect.ignore(
+            log.append(recordsOf(map, keys), TupleRecord.encodeMeta({ last: map.last, origins: [...own] }))
+          )
         }),
         disk: () => ({
           directory: options.directory,

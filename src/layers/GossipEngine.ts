@@ -74,6 +74,9 @@ export class GossipEngine {
     this.#clients = new Clients(store, this.journal, this.#load, () => ++this.#links, told)
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
     this.#exchange = new Exchange.Exchange(store, {
+      timeOfDay,
+      retention: () => this.settings.retention,
+      forget: (key) => this.#acceptance.forget(key),
       accept: (link, change) => {
         if ("served" in link) this.#accept(link, change)
         else {
@@ -288,10 +291,8 @@ export class GossipEngine {
         case "Dump":
           client.ours = action.ours
           client.told.clear()
-          // Who has nothing is told all of it in the order in which it came here.
-          if (action.digest !== undefined && action.digest.count > 0 && isCompared(client)) {
-            this.#exchange.meet(client, action.digest)
-          } else if (input._tag === "Received") this.#owe(client, input.now)
+          if (action.digest !== undefined && isCompared(client) && !this.#exchange.meet(client, action.digest)) break
+          if (input._tag === "Received") this.#owe(client, input.now)
           break
         case "Take":
           if (client.ours) this.#exchange.take(client, action.cargo)

@@ -11,7 +11,7 @@
  *     past     = OCTET *4OCTET               ; how many numbers, and the numbers
  *     value    = *OCTET
  *
- *     meta     = format [version] *OCTET
+ *     meta     = format [version *origin]    ; the greatest seen, and the origins of this node, the last one first
  *
  * Numbers are big-endian. What a head has behind that, and the meta, is of a later version and is passed by; what cannot
  * be passed by has another format.
@@ -94,15 +94,33 @@ export const isKnown = (record: Octets): boolean => {
  * @since 0.1.0
  * @category encoding
  */
-export const encodeMeta = (last: Version | undefined): Octets =>
-  format + (last === undefined ? "" : encodeVersion(last))
+export const encodeMeta = ({ last, origins }: Meta): Octets =>
+  format + (last === undefined ? "" : encodeVersion(last) + origins.slice(0, mostOrigins).join(""))
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Meta {
+  readonly last: Version | undefined
+  readonly origins: ReadonlyArray<Octets>
+}
+
+/** Of earlier lives: what was set in one before these is as anybody else's. */
+const mostOrigins = 64
 
 /**
  * @since 0.1.0
  * @category decoding
  */
-export const decodeMeta = (meta: Octets): Version | undefined =>
-  meta.startsWith(format) && meta.length > versionLength ? decodeVersion(meta, 1) : undefined
+export const decodeMeta = (meta: Octets): Meta => {
+  if (!meta.startsWith(format) || meta.length <= versionLength) return { last: undefined, origins: [] }
+  const origins = Array.from({ length: Math.floor((meta.length - 1 - versionLength) / originLength) }, (_, n) => {
+    const at = 1 + versionLength + n * originLength
+    return copy(meta.slice(at, at + originLength))
+  })
+  return { last: decodeVersion(meta, 1), origins }
+}
 
 const encodeVersion = ({ counter, origin, time }: Version): Octets =>
   number(timeLength, time) + number(2, counter) + origin

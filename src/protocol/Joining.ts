@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type * as Digest from "./Digest.ts"
 import * as Message from "./Message.ts"
 import * as Pings from "./Pings.ts"
 import type { Action, Server, State, Step, Timing } from "./Remote.ts"
@@ -113,7 +114,7 @@ export const joined = (state: Joining, ours: boolean, { now, sequence }: Moment)
  * @since 0.1.0
  * @category steps
  */
-export const met = (state: Joining, { sequence }: Moment): Step => ({
+export const met = (state: Joining, digest: Digest.Digest, { sequence }: Moment): Step => ({
   state: {
     _tag: "Connected",
     ...known(state),
@@ -122,7 +123,10 @@ export const met = (state: Joining, { sequence }: Moment): Step => ({
     compared: true,
     fence: undefined
   },
-  actions: [{ _tag: "ReplayNews", synced: state.helloAt, upTo: sequence }]
+  actions: [
+    { _tag: "Compare", digest },
+    { _tag: "ReplayNews", synced: state.helloAt, upTo: sequence }
+  ]
 })
 
 /**

@@ -8,7 +8,7 @@
  *     Joining        PUBLISH                Accept, unless we have news of the key     Joining
  *     Joining        PONG: dump complete    Replay news and what the dump should have  Connected
  *                                           had, PING
- *     Joining        PONG with a digest     Replay what is new since HELLO             Connected
+ *     Joining        PONG with a digest     Compare, Replay what is new since HELLO    Connected
  *     Joining        no PONG ever, long     as PONG                                    Connected
  *     Joining        INVALID to HELLO       PING, HELLO, PING;                         Joining
  *                                           then not before the next PING is due
@@ -274,7 +274,7 @@ const pong = (live: Live, { trailer }: Message.Trailable, moment: Moment, timing
   if (live._tag === "Joining") {
     const state: Joining = { ...live, answers: true, link: answered }
     if (answered.pongs < state.dumpPong || state.refused) return stay(state)
-    return digest === undefined ? joined(state, ours, moment) : met(state, moment)
+    return digest === undefined ? joined(state, ours, moment) : met(state, digest, moment)
   }
   const link = ours ? Pings.trust(answered) : answered
   if (!ours && live.link.doubtedFrom <= moment.now && moment.now - link.doubtedAt > spacing * timing.timeout) {

@@ -289,14 +289,18 @@ export const collect = (map: TupleMap, now: number, retention: number, most: num
 }
 
 /**
- * Whether a network that we heard of at the time `apart` for the last time may have deleted this since, and have
- * forgotten it by now. If it does not have it, it is not to be offered to it, but forgotten here, save what is our own.
+ * Forgets what is held of a key, and gives it. Who says it again is believed.
  *
  * @since 0.1.0
  * @category time
  */
-export const isDoubtful = (entry: Entry, apart: number, now: number, retention: number): boolean =>
-  now - apart > retention && entry.version.time <= apart
+export const forget = (map: TupleMap, key: Octets): Entry | undefined => {
+  const held = map.entries.get(key)
+  map.entries.delete(key)
+  map.ends.delete(key)
+  map.tombstones.delete(key)
+  return held
+}
 
 /**
  * Which entries a {@link read} gives: those up to the sequence number `upTo`, of them those that a remote is not known

@@ -45,6 +45,12 @@ export class TupleStore extends Context.Service<
     /** `TupleMap.expire` and `TupleMap.collect`. Only the node's inbox fiber may call them. */
     readonly expire: (now: number, most: number) => ReadonlyArray<Entry>
     readonly collect: (now: number, retention: number, most: number) => ReadonlyArray<Entry>
+    /** `TupleMap.forget`: so that the network can say whether there still is such a key. As above. */
+    readonly forget: (key: Octets) => Entry | undefined
+    /** Whether this node has set it, if only in a life before this one. */
+    readonly isOwn: (entry: Entry) => boolean
+    /** When this node, in the life before this one, heard of the network last; undefined where it has forgotten all. */
+    readonly apart: number | undefined
     /** When the next value ends, and when the oldest tombstone began, in milliseconds since 1970. */
     readonly nextEnd: () => number | undefined
     readonly oldestTombstone: () => number | undefined

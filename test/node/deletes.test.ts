@@ -13,6 +13,7 @@ import {
   chain,
   knows,
   link,
+  type Network,
   pass,
   quiet,
   rawClient,
@@ -110,6 +111,70 @@ describe("a delete", () => {
       yield* second.say(HELLO, PUBLISH("k", "3"))
       yield* quiet(network)
       yield* assertSame(nodes, ["k=3"])
+    })
+  )
+
+  const apart = (network: Network, restAway: number) =>
+    Effect.gen(function* () {
+      const nodes = yield* startAll(network, 4, { retention: hour })
+      yield* link(nodes, chain(4))
+      yield* at(nodes, 0).gossip.publishAll([
+        ["deleted", "1"],
+        ["kept", "1"]
+      ])
+      yield* at(nodes, 3).gossip.publish("own", "1")
+      yield* quiet(network)
+      yield* network.partition(["n3"], ["n0", "n1", "n2"])
+      yield* pass(network, 1000)
+      yield* at(nodes, 1).gossip.unpublish("deleted")
+      yield* at(nodes, 2).gossip.unpublish("own")
+      yield* at(nodes, 3).gossip.publish("meanwhile", "1")
+      yield* pass(network, restAway)
+      yield* network.heal
+      yield* pass(network, 10_000)
+      yield* quiet(network)
+      yield* assertSame(nodes)
+      yield* assertSilent(network, 3)
+      return yield* knows(at(nodes, 0).gossip)
+    })
+
+  it.effect(
+    "does not come back with a node that was away until all others have forgotten it, as client and as server",
+    () =>
+      Effect.gen(function* () {
+        const all = yield* apart(yield* MemoryNetwork.make({ latency: 1 }), 2 * hour)
+        // What it has set itself it may offer, whoever has deleted it.
+        assert.deepStrictEqual(all, ["kept=1", "meanwhile=1", "own=1"])
+      })
+  )
+
+  it.effect("is in force with a node that was away for less", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* apart(yield* MemoryNetwork.make({ latency: 1 }), hour / 2), [
+        "kept=1",
+        "meanwhile=1"
+      ])
+    })
+  )
+
+  it.effect("a node that starts anew does not make others forget, however long they have heard of nobody", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 1 })
+      const first = yield* start(network, "first", { retention: hour, publish: { k: "1" } })
+      const second = yield* start(network, "second", {
+        retention: hour,
+        connect: [first.endpoint],
+        publish: { l: "1" }
+      })
+      yield* pass(network, 5000)
+      yield* network.partition(["first"], ["second"])
+      yield* pass(network, 3 * hour)
+      const third = yield* start(network, "third", { retention: hour, connect: [first.endpoint, second.endpoint] })
+      yield* pass(network, 5000)
+      yield* assertSame([first, second, third], ["k=1", "l=1"])
+      yield* network.heal
+      yield* pass(network, 5000)
+      yield* assertSame([first, second, third], ["k=1", "l=1"])
     })
   )
 

@@ -157,6 +157,7 @@ describe("a store that is opened again", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const far = { time: now + 1000, counter: 7, origin: "12345678" }
+      const held = { last: far, origins: [] }
       const write = (meta: string) =>
         Effect.scoped(
           Effect.gen(function* () {
@@ -164,7 +165,7 @@ describe("a store that is opened again", () => {
             yield* log.append([], meta)
           })
         )
-      for (const meta of [TupleRecord.encodeMeta(far), `${TupleRecord.encodeMeta(far)}and more`]) {
+      for (const meta of [TupleRecord.encodeMeta(held), `${TupleRecord.encodeMeta(held)}and more`]) {
         yield* write(meta)
         const [[entry] = []] = yield* steps(directory, putAll(["a", "1"]))
         assert.deepInclude(entry?.version, { time: now + 1000, counter: 8 })

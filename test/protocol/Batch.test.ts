@@ -95,11 +95,11 @@ describe("golden frames", () => {
         "02016b" + "01977420dc7b" + "0102" + "6f726967696e2d2d" + "000000007530" + "0000000176" +
         "09016b" + "01977420dc7b" + "0103" + "6f726967696e2d2d" + "01" + "0544e0b5" + "ed282f1c"
     ) // prettier-ignore
-    const digest = Digest.section({ count: 258, fingerprint: "0123456789abcdef" })
+    const digest = Digest.section({ count: 258, fingerprint: "0123456789abcdef", since: 1_750_000_000_123 })
     assert.strictEqual(
       hex({ ...Message.ping, trailer: Trailer.make(digest) }),
-      "aaa00301" + "855a4758" + "01" + "00000026" + "0a" + "00000014" + "00000102" +
-        "30313233343536373839616263646566" + "35e697ff"
+      "aaa00301" + "855a4758" + "01" + "0000002c" + "0a" + "0000001a" + "00000102" +
+        "30313233343536373839616263646566" + "01977420dc7b" + "ee718900"
     ) // prettier-ignore
   })
 })
@@ -124,16 +124,16 @@ describe("keys", () => {
 
 describe("the digest", () => {
   it("is read as it was written, and is these octets", () => {
-    const digest = { count: 258, fingerprint: "0123456789abcdef" }
+    const digest = { count: 258, fingerprint: "0123456789abcdef", since: 1_750_000_000_123 }
     const section = Digest.section(digest)
     assert.deepStrictEqual(Digest.find(Trailer.make(section)), digest)
     assert.strictEqual(
       arbitrary.toHex(Octets.toBytes(section.body)).replaceAll(" ", "").toLowerCase(),
-      "00000102" + "30313233343536373839616263646566"
+      "00000102" + "30313233343536373839616263646566" + "01977420dc7b"
     )
   })
 
-  it.each(["", "short", "x".repeat(20), "x".repeat(21)])("%o is none", (body) => {
+  it.each(["", "short", "x".repeat(26), "x".repeat(27)])("%o is none", (body) => {
     assert.isUndefined(Digest.find(Trailer.make({ tag: Trailer.tags.digest, body })))
   })
 })

@@ -9,7 +9,7 @@ import * as arbitrary from "./arbitraries.ts"
 
 const timing: Remote.Timing = { pingInterval: 250, timeout: 1000, silence: 20_000 }
 
-const digest = { count: 3, fingerprint: "0123456789abcdef" }
+const digest = { count: 3, fingerprint: "0123456789abcdef", since: 1_750_000_000_123 }
 const messages = {
   HELLO: Message.hello,
   PING: Message.ping,
@@ -125,7 +125,7 @@ const into = {
   Compared: () => {
     const link = into.Joining()
     link.sequence = 7
-    assert.strictEqual(link.hears("PONG with a digest"), "News(5-7)")
+    assert.strictEqual(link.hears("PONG with a digest"), "Compare News(5-7)")
     link.sequence = 5
     return link
   },

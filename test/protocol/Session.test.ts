@@ -10,7 +10,7 @@ import * as arbitrary from "./arbitraries.ts"
 
 const tuple = new Tuple("key", "value")
 const version = { time: 1_750_000_000_123, counter: 7, origin: "\u0001\u00ffabcdef" }
-const digest = { count: 3, fingerprint: "0123456789abcdef" }
+const digest = { count: 3, fingerprint: "0123456789abcdef", since: 1_750_000_000_123 }
 const cargo = Trailer.make({ tag: Trailer.tags.entries, body: "" }, Digest.section(digest))
 const messages = {
   HELLO: Message.hello,

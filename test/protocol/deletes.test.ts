@@ -162,15 +162,6 @@ describe("time", () => {
     // Of what is held it counts, however old it is.
     assert.strictEqual(again("c@2", 1000), "Deleted")
   })
-
-  it.each([
-    ["k=a@5", 10, 61, true],
-    ["k=a@5", 10, 60, false],
-    ["k=a@11", 10, 99, false]
-  ])("%s, apart since %s, at %s, is doubtful: %s", (text, apart, now, doubtful) => {
-    const entry = mapOf(text).entries.get("k") ?? assert.fail()
-    assert.strictEqual(TupleMap.isDoubtful(entry, apart, now, 50), doubtful)
-  })
 })
 
 describe("laws", () => {
