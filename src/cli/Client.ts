@@ -354,7 +354,7 @@ const make = (connection: Connection): Client => {
         yield* say([Message.hello])
         for (let at = 0; at < tuples.length; at += tuplesAtOnce) {
           const chunk = tuples.slice(at, at + tuplesAtOnce)
-          yield* say(chunk.map((tuple) => Message.publish(tuple, undefined, lifetime)))
+          yield* say(chunk.map((tuple) => Message.publish(tuple, undefined, { lifetime, remaining: lifetime })))
           sent += chunk.length
         }
       })

@@ -124,6 +124,7 @@ export class Acceptance {
       known,
       link: origin?.link ?? TupleMap.elsewhere,
       now: this.#timeOfDay(),
+      clock: this.#node.now,
       retention: settings.retention
     }
     const outcome = this.#store.merge(change, arrival)
@@ -160,7 +161,7 @@ export class Acceptance {
   /** Deletes what is held of a key; says whether there was anything. */
   remove(key: Octets): boolean {
     const held = this.#store.get(key)
-    if (held === undefined || !TupleMap.isLive(held, this.#timeOfDay())) return false
+    if (held === undefined || !TupleMap.isLive(held, this.#node.now)) return false
     this.accept({ tuple: new Tuple(key, ""), deleted: true }, undefined)
     return true
   }
@@ -179,7 +180,7 @@ export class Acceptance {
   tick(now: number): void {
     const { journal, settings } = this.#node
     const time = this.#timeOfDay()
-    for (const entry of this.#store.expire(time, mostAtOnce)) {
+    for (const entry of this.#store.expire(now, mostAtOnce)) {
       journal.counters.expired += 1
       this.#quota.took(this.#store.get(entry.tuple.keyOctets)?.tuple, entry.tuple)
       this.#tellings.tellGone(entry, "had its time")
@@ -208,7 +209,7 @@ export class Acceptance {
     return Math.min(
       this.#hearsay.deadline(),
       this.#future.isEmpty ? Number.POSITIVE_INFINITY : this.#lookedAt + look,
-      within(this.#store.nextEnd(), look),
+      Math.max(now, this.#store.nextEnd() ?? Number.POSITIVE_INFINITY),
       within(oldest === undefined ? undefined : oldest + this.#node.settings.retention, collection)
     )
   }

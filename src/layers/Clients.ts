@@ -34,6 +34,7 @@ export class Clients {
   readonly #load: Mailbox.Load
   readonly #link: () => number
   readonly #told: (client: Client, entry: Entry) => void
+  readonly #clock: () => number
   /** Clients that are no members, the oldest first: they go first where there is no room. */
   readonly #strangers = new Set<Client>()
   /** Clients whose dump waits until they may have it. */
@@ -47,8 +48,10 @@ export class Clients {
     journal: Journal,
     load: Mailbox.Load,
     link: () => number,
-    told: (client: Client, entry: Entry) => void
+    told: (client: Client, entry: Entry) => void,
+    clock: () => number
   ) {
+    this.#clock = clock
     this.#store = store
     this.#load = load
     this.#link = link
@@ -99,6 +102,7 @@ export class Clients {
         carrier: Message.pong,
         ours: () => client.ours,
         told: (entry) => this.#told(client, entry),
+        clock: this.#clock,
         versions: false
       })
     }
@@ -151,6 +155,7 @@ export class Clients {
       Mailbox.itemsOf(this.#store.read({ upTo, whole: { keys, link, changed } }), {
         ours,
         versions: false,
+        clock: this.#clock,
         rule: served.rules.read,
         told: (entry) => this.#told(client, entry),
         done

@@ -40,14 +40,17 @@ export const layer = (
     Effect.gen(function* () {
       const { isDamaged, meta, records, resume } = yield* RecordLog.open({ ...options, isKnown: TupleRecord.isKnown })
       const map = TupleMap.make(yield* MemoryTupleStore.origin)
-      restore(map, records, yield* Clock.currentTimeMillis)
+      const clock = yield* Clock.Clock
+      /** What the time of day is ahead of the clock of entries. */
+      const ahead = () => clock.currentTimeMillisUnsafe() - Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+      restore(map, records, clock.currentTimeMillisUnsafe(), ahead())
       const { last, origins } = TupleRecord.decodeMeta(meta)
       const apart = last?.time
       const own = new Set([map.origin, ...origins])
       if (last !== undefined && (map.last === undefined || Version.compare(last, map.last) > 0)) map.last = last
       const count = map.entries.size - map.tombstones.size
       yield* Effect.logInfo(`tuples are kept in ${options.directory}, and ${count} were there`)
-      const log = yield* resume(() => recordsOf(map, map.entries.keys()))
+      const log = yield* resume(() => recordsOf(map, map.entries.keys(), ahead()))
 
       const inMemory = MemoryTupleStore.of(map)
       /** The keys of what has changed since the last commit. */
@@ -77,7 +80,7 @@ export const layer = (
           changed = new Set()
           // The log has said why, and has all once it can be written again.
           return Effect.ignore(
-            log.append(recordsOf(map, keys), TupleRecord.encodeMeta({ last: map.last, origins: [...own] }))
+            log.append(recordsOf(map, keys, ahead()), TupleRecord.encodeMeta({ last: map.last, origins: [...own] }))
           )
         }),
         disk: () => ({
@@ -94,25 +97,31 @@ export const layer = (
  * What was held comes back as if somebody said it now: nobody's news, and what had its time meanwhile is gone. Tombstones
  * that are too old by now are collected as all others.
  */
-const restore = (map: TupleMap.TupleMap, records: ReadonlyMap<Octets, Octets>, now: number): void => {
+const restore = (map: TupleMap.TupleMap, records: ReadonlyMap<Octets, Octets>, now: number, ahead: number): void => {
   /** Most are of few: each is held once. */
   const origins = new Map<Octets, Octets>()
   for (const [key, record] of records) {
     const held = TupleRecord.decode(record)
     if (held === undefined) continue
-    const { value, version, ...more } = held
+    const { ends, value, version, ...more } = held
     const origin = origins.get(version.origin) ?? version.origin
     origins.set(origin, origin)
-    const change = { tuple: new Tuple(key, value), version: { ...version, origin }, ...more }
-    TupleMap.merge(map, change, { link: TupleMap.elsewhere, now })
+    const remaining = Number.isFinite(ends) ? ends - now : undefined
+    const change = { tuple: new Tuple(key, value), version: { ...version, origin }, remaining, ...more }
+    TupleMap.merge(map, change, { link: TupleMap.elsewhere, now, clock: now - ahead })
   }
 }
 
 /** A key that is held no longer has no record. */
-function* recordsOf(map: TupleMap.TupleMap, keys: Iterable<Octets>): Generator<RecordFormat.Entry, void> {
+function* recordsOf(
+  map: TupleMap.TupleMap,
+  keys: Iterable<Octets>,
+  ahead: number
+): Generator<RecordFormat.Entry, void> {
   for (const key of keys) {
     const entry = map.entries.get(key)
-    const held = entry === undefined ? undefined : { ...entry, value: entry.tuple.valueOctets }
+    const held =
+      entry === undefined ? undefined : { ...entry, value: entry.tuple.valueOctets, ends: entry.endsAt + ahead }
     yield { key, record: held === undefined ? undefined : TupleRecord.encode(held) }
   }
 }

@@ -13,7 +13,6 @@ import * as Remote from "../protocol/Remote.ts"
 import * as Security from "../protocol/Security.ts"
 import * as Session from "../protocol/Session.ts"
 import type * as Settings from "../protocol/Settings.ts"
-import { Told } from "../protocol/Told.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
 import type { GossipError, Status } from "../services/Gossip.ts"
@@ -28,6 +27,7 @@ import { Intake } from "./Intake.ts"
 import { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
 import type { Refusal } from "./Quota.ts"
+import * as Remotes from "./Remotes.ts"
 import { Quota } from "./Quota.ts"
 import { StatusReport } from "./StatusReport.ts"
 import { Tellings } from "./Tellings.ts"
@@ -71,7 +71,14 @@ export class GossipEngine {
     this.settings = settings
     this.journal.verbose = settings.verbose
     const told = (client: Client, entry: TupleMap.Entry) => noteTold(client, entry, this.now, false)
-    this.#clients = new Clients(store, this.journal, this.#load, () => ++this.#links, told)
+    this.#clients = new Clients(
+      store,
+      this.journal,
+      this.#load,
+      () => ++this.#links,
+      told,
+      () => this.now
+    )
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
     this.#exchange = new Exchange.Exchange(store, {
       timeOfDay,
@@ -159,25 +166,14 @@ export class GossipEngine {
 
   /** An endpoint to connect to; the machine starts disconnected. */
   join(endpoint: string): Joined {
-    const link = ++this.#links
-    const joined: Joined = {
-      endpoint,
-      link,
-      remote: { ...Remote.start, synced: this.#restored },
-      progress: Exchange.begin(),
-      told: new Told(),
-      error: undefined,
-      giveUp: () => {},
-      mailbox: Mailbox.ofFrames(this.#store, {
-        link,
-        limits: Mailbox.limits(this.settings),
-        load: this.#load,
-        carrier: Message.ping,
-        ours: () => isOurs(joined),
-        told: (entry) => noteTold(joined, entry, this.now, false),
-        versions: true
-      })
-    }
+    const joined = Remotes.make(endpoint, {
+      link: ++this.#links,
+      store: this.#store,
+      settings: this.settings,
+      load: this.#load,
+      synced: this.#restored,
+      clock: () => this.now
+    })
     this.joined.set(endpoint, joined)
     return joined
   }
@@ -274,8 +270,7 @@ export class GossipEngine {
     for (const action of actions) {
       switch (action._tag) {
         case "Accept": {
-          const { lifetime, tuple, version } = action
-          this.#accept(client, { tuple, version, lifetime })
+          this.#accept(client, action)
           break
         }
         case "Send":
@@ -313,9 +308,9 @@ export class GossipEngine {
     for (const action of actions) {
       switch (action._tag) {
         case "Accept": {
-          const { lifetime, synced, tuple, version } = action
+          const { synced } = action
           const known = synced === undefined ? undefined : { link: joined.link, synced }
-          this.#acceptance.accept({ tuple, version, lifetime }, joined, known)
+          this.#acceptance.accept(action, joined, known)
           break
         }
         case "Send":
@@ -380,7 +375,9 @@ export class GossipEngine {
 
   #pour(link: Link, entries: Iterator<TupleMap.Entry, void>, ours = isOurs(link)): void {
     const told = (entry: TupleMap.Entry) => noteTold(link, entry, this.now, false)
-    link.mailbox.outbox.pour(Mailbox.itemsOf(entries, { ours, versions: !("served" in link), told }))
+    link.mailbox.outbox.pour(
+      Mailbox.itemsOf(entries, { ours, versions: !("served" in link), told, clock: () => this.now })
+    )
     this.#touched.add(link.mailbox)
   }
 

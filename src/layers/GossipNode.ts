@@ -82,7 +82,7 @@ export const make = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const timeOfDay = () => clock.currentTimeMillisUnsafe()
   const engine = new GossipEngine(store, (yield* config.get).settings, timeOfDay)
-  const isLive = (entry: TupleMap.Entry) => TupleMap.isLive(entry, timeOfDay())
+  const isLive = (entry: TupleMap.Entry) => TupleMap.isLive(entry, engine.now)
   const inbox = yield* Queue.bounded<Input, Cause.Done>(inboxCapacity)
   const stopped = yield* Deferred.make<void>()
   const scope = yield* Scope.make()

@@ -14,7 +14,8 @@ import { allows } from "../protocol/Security.ts"
 import type { Settings } from "../protocol/Settings.ts"
 import * as Trailer from "../protocol/Trailer.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
-import type { Entry, Known } from "../protocol/TupleMap.ts"
+import * as TupleMap from "../protocol/TupleMap.ts"
+import type { Change, Entry, Known } from "../protocol/TupleMap.ts"
 import type { GossipError } from "../services/Gossip.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import type { Item } from "./GossipLink.ts"
@@ -179,6 +180,7 @@ export const ofFrames = (
   store: TupleStore["Service"],
   {
     carrier,
+    clock,
     limits,
     link,
     load,
@@ -195,16 +197,18 @@ export const ofFrames = (
     readonly ours: () => boolean
     readonly told: (entry: Entry) => void
     readonly versions: boolean
+    /** That of entries. */
+    readonly clock: () => number
   }
 ): Mailbox<Item, Uint8Array> =>
   new Mailbox(
     new Outbox<Item>(
-      (synced) => itemsOf(since(store, { link, synced }), { ours: ours(), versions, rule, told }),
+      (synced) => itemsOf(since(store, { link, synced }), { ours: ours(), versions, rule, told, clock }),
       (item) => (item instanceof Uint8Array ? item.length : Batch.lengthOf(item)),
       limits
     ),
     load,
-    (items) => pack(items, carrier)
+    (items) => pack(items, carrier, clock())
   )
 
 /**
@@ -239,6 +243,7 @@ const since = (store: TupleStore["Service"], unknownTo: Known) => store.read({ u
 export function* itemsOf(
   entries: Iterator<Entry, void>,
   {
+    clock,
     done,
     ours,
     rule,
@@ -247,6 +252,7 @@ export function* itemsOf(
   }: {
     readonly ours: boolean
     readonly versions: boolean
+    readonly clock: () => number
     readonly rule?: Rules["read"]
     readonly told?: (entry: Entry) => void
     readonly done?: ((count: number) => void) | undefined
@@ -256,16 +262,16 @@ export function* itemsOf(
   for (let next = entries.next(); next.done !== true; next = entries.next()) {
     if (!allows(rule, next.value.tuple.keyOctets) || (!ours && next.value.deleted)) continue
     told?.(next.value)
-    yield ours ? next.value : frameOf(next.value, versions)
+    yield ours ? next.value : frameOf(next.value, versions, clock())
     count += 1
   }
   done?.(count)
 }
 
 /** Entries that follow each other become batches; a long one is a PUBLISH, which all who wait for it share. */
-const pack = (items: ReadonlyArray<Item>, carrier: Message.Trailable): ReadonlyArray<Uint8Array> => {
+const pack = (items: ReadonlyArray<Item>, carrier: Message.Trailable, clock: number): ReadonlyArray<Uint8Array> => {
   const frames: Array<Uint8Array> = []
-  let batch: Array<Entry> = []
+  let batch: Array<Change> = []
   let octets = 0
   const end = () => {
     if (batch.length > 0) frames.push(carry(carrier, { tag: Trailer.tags.entries, body: Batch.encode(batch) }))
@@ -275,12 +281,12 @@ const pack = (items: ReadonlyArray<Item>, carrier: Message.Trailable): ReadonlyA
   for (const item of items) {
     const isEntry = !(item instanceof Uint8Array)
     if (isEntry && item.tuple.valueOctets.length <= Batch.mostOctets) {
-      batch.push(item)
+      batch.push(item.lifetime === 0 ? item : { ...item, remaining: TupleMap.remaining(item, clock) })
       octets += Batch.lengthOf(item)
       if (octets >= Batch.enough) end()
     } else {
       end()
-      frames.push(isEntry ? frameOf(item, true) : item)
+      frames.push(isEntry ? frameOf(item, true, clock) : item)
     }
   }
   end()
@@ -306,15 +312,19 @@ const waiting = {
 const worthSharing = 4096
 
 /**
- * The frame of a tuple, made anew unless the same is still in use.
+ * The frame of a tuple, made anew unless the same is still in use. `clock` is that of entries.
  *
  * @since 0.1.0
  * @category encoding
  */
-export const frameOf = (entry: Entry, versions: boolean): Uint8Array => {
+export const frameOf = (entry: Entry, versions: boolean, clock: number): Uint8Array => {
   const { lifetime, tuple, version } = entry
-  const make = () => Message.encode(versions ? Message.publish(tuple, version, lifetime) : Message.publish(tuple))
-  if (tuple.valueOctets.length < worthSharing) return make()
+  const make = () => {
+    if (!versions) return Message.encode(Message.publish(tuple))
+    const ends = lifetime === 0 ? undefined : { lifetime, remaining: TupleMap.remaining(entry, clock) }
+    return Message.encode(Message.publish(tuple, version, ends))
+  }
+  if (tuple.valueOctets.length < worthSharing || (versions && lifetime > 0)) return make()
   const known = (versions ? waiting.versioned.get(entry) : waiting.bare.get(tuple))?.deref()
   if (known !== undefined) return known
   const frame = make()

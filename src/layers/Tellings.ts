@@ -81,7 +81,7 @@ export class Tellings {
   /** Encoded once for all who are told. A server may be one of ours that has not said so yet: versions harm no other. */
   #frame(entry: Entry, versions: boolean): Uint8Array {
     if (this.#last.entry !== entry) this.#last = { entry }
-    return (this.#last[versions ? "versioned" : "bare"] ??= Mailbox.frameOf(entry, versions))
+    return (this.#last[versions ? "versioned" : "bare"] ??= Mailbox.frameOf(entry, versions, this.#node.now))
   }
 
   /** A reader that is behind is not woken: it takes all the while. */

@@ -4,11 +4,12 @@
  *     record   = format length head value
  *     format   = %x01
  *     length   = 2OCTET                      ; of the head
- *     head     = version lifetime flags past
+ *     head     = version lifetime flags past ends
  *     version  = time counter origin         ; as in Version
  *     lifetime = 6OCTET                      ; milliseconds, 0: it does not end
  *     flags    = OCTET                       ; 01: a tombstone
  *     past     = OCTET *4OCTET               ; how many numbers, and the numbers
+ *     ends     = 6OCTET                      ; when it ends, milliseconds since 1970 on the clock of this node; 0: never
  *     value    = *OCTET
  *
  *     meta     = format [version *origin]    ; the greatest seen, and the origins of this node, the last one first
@@ -32,6 +33,8 @@ export interface Held {
   readonly lifetime: number
   readonly deleted: boolean
   readonly past: Past
+  /** Milliseconds since 1970, as this machine has it; infinity where it does not end, or is a tombstone. */
+  readonly ends: number
 }
 
 const format = "\u0001"
@@ -46,9 +49,10 @@ const tombstone = 1
  * @since 0.1.0
  * @category encoding
  */
-export const encode = ({ deleted, lifetime, past, value, version }: Held): Octets => {
+export const encode = ({ deleted, ends, lifetime, past, value, version }: Held): Octets => {
   let numbers = number(timeLength, lifetime) + number(1, deleted ? tombstone : 0) + number(1, past.length)
   for (const one of past) numbers += number(4, one)
+  numbers += number(timeLength, Number.isFinite(ends) ? Math.max(1, Math.ceil(ends)) : 0)
   const head = encodeVersion(version) + numbers
   return format + number(2, head.length) + head + value
 }
@@ -68,8 +72,12 @@ export const decode = (record: Octets): Held | undefined => {
   const count = read(record, at + timeLength + 1, 1)
   at = beforeHead + leastHead
   if (at + 4 * count > end) return undefined
-  const past = Array.from({ length: count }, (_, n) => read(record, at + 4 * n, 4))
+  const first = at
+  const past = Array.from({ length: count }, (_, n) => read(record, first + 4 * n, 4))
+  at += 4 * count
+  const ends = at + timeLength > end ? 0 : read(record, at, timeLength)
   return {
+    ends: ends === 0 ? Number.POSITIVE_INFINITY : ends,
     value: copy(record.slice(end)),
     version: decodeVersion(record, beforeHead),
     lifetime,

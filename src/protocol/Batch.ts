@@ -8,7 +8,7 @@
  *                              ; is for the receiver to give; 8: with a past
  *     key-length   = OCTET
  *     version      = 16OCTET   ; see Version
- *     lifetime     = 6OCTET    ; milliseconds from the time of the version on
+ *     lifetime     = 6OCTET 6OCTET ; milliseconds, and how many of them are left, see Lifetime
  *     value-length = 4OCTET
  *     past         = OCTET *4OCTET ; so many of the values that the key had, see Past
  *
@@ -42,7 +42,7 @@ export const enough: number = 2 ** 14
 
 const flag = { deleted: 1, lifetime: 2, unversioned: 4, past: 8 } as const
 const knownFlags = 15
-const lifetimeLength = 6
+const lifetimeLength = 12
 const valueLength = 4
 const digestLength = 4
 
@@ -67,7 +67,8 @@ export const lengthOf = ({ deleted = false, lifetime = 0, past = Past.none, tupl
 export const encode = (changes: ReadonlyArray<Change>): Octets.Octets => {
   const octets = Buffer.allocUnsafe(changes.reduce((sum, change) => sum + lengthOf(change), 0))
   let at = 0
-  for (const { deleted = false, lifetime = 0, past = Past.none, tuple, version } of changes) {
+  for (const change of changes) {
+    const { deleted = false, lifetime = 0, past = Past.none, remaining = lifetime, tuple, version } = change
     const { keyOctets, valueOctets } = tuple
     octets[at] =
       (deleted ? flag.deleted : 0) |
@@ -82,7 +83,8 @@ export const encode = (changes: ReadonlyArray<Change>): Octets.Octets => {
       at += Version.length
     }
     if (lifetime !== 0) {
-      octets.writeUIntBE(lifetime, at, lifetimeLength)
+      octets.writeUIntBE(lifetime, at, 6)
+      octets.writeUIntBE(deleted ? 0 : Math.max(0, Math.floor(remaining)), at + 6, 6)
       at += lifetimeLength
     }
     if (!deleted) {
@@ -129,7 +131,8 @@ export const decode = (body: Octets.Octets): ReadonlyArray<Change> | undefined =
     changes.push({
       tuple: new Tuple(Octets.slice(octets, keyAt, keyEnd), Octets.slice(octets, valueAt, valueEnd)),
       version: versionEnd === keyEnd ? undefined : Version.at(octets, keyEnd),
-      lifetime: lifetimeEnd === versionEnd ? 0 : octets.readUIntBE(versionEnd, lifetimeLength),
+      lifetime: lifetimeEnd === versionEnd ? 0 : octets.readUIntBE(versionEnd, 6),
+      ...(lifetimeEnd !== versionEnd && { remaining: octets.readUIntBE(versionEnd + 6, 6) }),
       deleted,
       past: at === pastAt ? Past.none : digestsOf(octets, pastAt, at)
     })

@@ -31,7 +31,7 @@ export interface Digest extends Fingerprint {
 export const section = ({ count, fingerprint, since }: Digest): Trailer.Section => {
   const octets = Buffer.allocUnsafe(countLength + sinceLength)
   octets.writeUInt32BE(count)
-  octets.writeUIntBE(since, countLength, sinceLength)
+  octets.writeUIntBE(Math.max(0, Math.floor(since)), countLength, sinceLength)
   const body = Octets.slice(octets, 0, countLength) + fingerprint + Octets.slice(octets, countLength, octets.length)
   return { tag: Trailer.tags.digest, body }
 }

@@ -12,7 +12,7 @@ import type { Octets } from "./Octets.ts"
  */
 export interface End {
   readonly key: Octets
-  /** Milliseconds since 1970, UTC. */
+  /** Milliseconds, on whichever clock. */
   readonly time: number
 }
 

@@ -42,7 +42,7 @@ export type Trailable = (
 ) & { readonly trailer?: Trailer.Trailer | Trailer.Broken }
 
 /**
- * What a PUBLISH says. `lifetime` is in milliseconds from the time of the version on, 0 where it does not end.
+ * What a PUBLISH says. `lifetime`, of which so much is `remaining`, is in milliseconds, 0 where it does not end.
  *
  * @since 0.1.0
  * @category models
@@ -51,6 +51,7 @@ export interface Said {
   readonly tuple: Tuple.Tuple
   readonly version?: Version.Version
   readonly lifetime?: number
+  readonly remaining?: number
 }
 
 /**
@@ -85,19 +86,20 @@ export const hello: Trailable = { _tag: "Hello" }
  * @since 0.1.0
  * @category constructors
  */
-export const publish = (tuple: Tuple.Tuple, version?: Version.Version, lifetime?: number): Publish => {
+export const publish = (tuple: Tuple.Tuple, version?: Version.Version, ends?: Lifetime.Lifetime): Publish => {
   const message: Publish = version === undefined ? { _tag: "Publish", tuple } : { _tag: "Publish", tuple, version }
-  return lifetime === undefined ? message : { ...message, lifetime }
+  return ends === undefined ? message : { ...message, ...ends }
 }
 
 /**
  * @since 0.1.0
  * @category getters
  */
-export const saidOf = ({ lifetime, tuple, version }: Publish): Said => ({
+export const saidOf = ({ lifetime, remaining, tuple, version }: Publish): Said => ({
   tuple,
   ...(version !== undefined && { version }),
-  ...(lifetime !== undefined && { lifetime })
+  ...(lifetime !== undefined && { lifetime }),
+  ...(remaining !== undefined && { remaining })
 })
 
 /**
@@ -269,9 +271,12 @@ export const encode = (message: Message): Uint8Array => {
   return trailer?._tag === "Trailer" ? Buffer.concat([frame, Trailer.encode(trailer)]) : frame
 }
 
-const encodePublish = ({ lifetime, tuple, version }: Publish): Uint8Array => {
+const encodePublish = ({ lifetime, remaining = lifetime ?? 0, tuple, version }: Publish): Uint8Array => {
   if (lifetime === undefined || (lifetime === 0 && version !== undefined)) return writePublish(tuple, version)
-  const sections = [...(version === undefined ? [] : [Version.section(version)]), Lifetime.section(lifetime)]
+  const sections = [
+    ...(version === undefined ? [] : [Version.section(version)]),
+    Lifetime.section({ lifetime, remaining })
+  ]
   return Buffer.concat([writePublish(tuple, undefined), Trailer.encode(Trailer.make(...sections))])
 }
 

@@ -23,9 +23,10 @@ import { Tuple } from "./Tuple.ts"
 import * as Version from "./Version.ts"
 
 /**
- * What is said of a key: that it has this value, for so many milliseconds from the time of its version on if it has a
+ * What is said of a key: that it has this value, for so many milliseconds from the moment on when it was set if it has a
  * `lifetime` other than 0, or that it is `deleted`; then the value of the tuple is empty, and one with a lifetime had its
- * time.
+ * time. `remaining` is how much of the lifetime is left as it is said: clocks may differ by more than all of it. Without
+ * that it counts from the time of the version.
  *
  * What is said here for the first time has no version yet, and a lifetime, if only 0: somebody means it now. What has
  * neither comes from version 1 of the protocol, and may be something old that is said again.
@@ -37,6 +38,7 @@ export interface Change {
   readonly tuple: Tuple
   readonly version?: Version.Version | undefined
   readonly lifetime?: number | undefined
+  readonly remaining?: number | undefined
   readonly deleted?: boolean | undefined
   /** The values that the key had before. */
   readonly past?: Past.Past | undefined
@@ -52,8 +54,10 @@ export interface Change {
 export interface Entry {
   readonly tuple: Tuple
   readonly version: Version.Version
-  /** Milliseconds from the time of the version on; 0 where it does not end. */
+  /** In milliseconds; 0 where it does not end. */
   readonly lifetime: number
+  /** When it ends, on a clock of our own that is never set; infinity where it does not, or is a tombstone. */
+  readonly endsAt: number
   /** A tombstone: the key was deleted, or its value had its time. The value of the tuple is empty. */
   readonly deleted: boolean
   /** The values that the key had before, of a tombstone also the one that is gone. */
@@ -68,11 +72,16 @@ export interface Entry {
  * @since 0.1.0
  * @category getters
  */
-export const isLive = (entry: Entry, now: number): boolean => !entry.deleted && now < endOf(entry)
+export const isLive = (entry: Entry, clock: number): boolean => !entry.deleted && clock < entry.endsAt
 
-/** When a value ends; of a tombstone when it began. */
-const endOf = ({ deleted, lifetime, version }: Entry): number =>
-  lifetime > 0 || deleted ? version.time + lifetime : Number.POSITIVE_INFINITY
+/**
+ * How much of its lifetime is left.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const remaining = ({ endsAt, lifetime }: Entry, clock: number): number =>
+  Math.min(lifetime, Math.max(0, endsAt - clock))
 
 /**
  * The link of what was published here.
@@ -115,8 +124,9 @@ export interface TupleMap {
 }
 
 /**
- * How a change came: by which link and at which time of day, in milliseconds. Where `known` is given, its sender has not
- * heard our news yet. `retention` is that of {@link collect}.
+ * How a change came: by which link, at which time of day, in milliseconds, and on the `clock` of {@link Entry.endsAt},
+ * which is the time of day unless it is given. Where `known` is given, its sender has not heard our news yet. `retention`
+ * is that of {@link collect}.
  *
  * @since 0.1.0
  * @category models
@@ -124,6 +134,7 @@ export interface TupleMap {
 export interface Arrival {
   readonly link: number
   readonly now: number
+  readonly clock?: number
   readonly known?: Known | undefined
   readonly retention?: number | undefined
 }
@@ -169,7 +180,7 @@ export const make = (origin: Octets = Version.nobody): TupleMap => ({
  * @category merging
  */
 export const merge = (map: TupleMap, change: Change, arrival: Arrival): Outcome => {
-  const { link, now } = arrival
+  const { clock = arrival.now, link, now } = arrival
   const { keyOctets, valueOctets } = change.tuple
   const held = map.entries.get(keyOctets)
   const answer =
@@ -177,15 +188,17 @@ export const merge = (map: TupleMap, change: Change, arrival: Arrival): Outcome 
   if (answer !== undefined) return answer
   const version = change.version ?? Version.next(map.last, now, map.origin)
   if (map.last === undefined || Version.compare(version, map.last) > 0) map.last = version
-  const [deleted, lifetime] = [isOver(change, version, now), change.lifetime ?? 0]
-  const before = held !== undefined && isLive(held, now) ? held : undefined
+  const [left, lifetime] = [leftOf(change, version, arrival), change.lifetime ?? 0]
+  const deleted = left <= 0
+  const before = held !== undefined && isLive(held, clock) ? held : undefined
   const same = !deleted && before?.tuple.valueOctets === valueOctets
   let past = held === undefined ? Past.none : same ? held.past : pastOf(held)
   if (change.past !== undefined) past = Past.join(past, change.past)
   if (deleted && change.deleted !== true) past = Past.add(past, valueOctets)
   const tuple = deleted ? nothing(change.tuple) : change.tuple
   map.sequence += 1
-  hold(map, { tuple, version, lifetime, deleted, past, sequence: map.sequence, link })
+  const endsAt = deleted ? Number.POSITIVE_INFINITY : clock + left
+  hold(map, { tuple, version, lifetime, endsAt, deleted, past, sequence: map.sequence, link })
   map.recent[map.sequence % mostRecent] = keyOctets
   if (deleted) return before === undefined ? "Renewed" : "Deleted"
   return same ? "Renewed" : "Accepted"
@@ -195,9 +208,9 @@ export const merge = (map: TupleMap, change: Change, arrival: Arrival): Outcome 
 const hear = (
   held: Entry | undefined,
   { deleted = false, lifetime, tuple }: Change,
-  { known, now }: Arrival
+  { known, now, clock = now }: Arrival
 ): Outcome | undefined => {
-  if (held === undefined || !isLive(held, now)) {
+  if (held === undefined || !isLive(held, clock)) {
     if (deleted) return "Duplicate"
     return held !== undefined && lifetime === undefined && isLeftOver(held, tuple) ? "Stale" : undefined
   }
@@ -216,23 +229,30 @@ const compare = (
   held: Entry | undefined,
   change: Change,
   version: Version.Version,
-  { now, retention = Number.POSITIVE_INFINITY }: Arrival
+  arrival: Arrival
 ): Outcome | undefined => {
-  const [deleted, lifetime] = [isOver(change, version, now), change.lifetime ?? 0]
+  const { now, clock = now, retention = Number.POSITIVE_INFINITY } = arrival
+  const [deleted, lifetime] = [leftOf(change, version, arrival) <= 0, change.lifetime ?? 0]
   // It was collected here, or would be at once; to take it in again would send it round for ever.
   if (held === undefined) return deleted && version.time + lifetime + retention <= now ? "Stale" : undefined
   const order = Version.compare(version, held.version)
   if (order !== 0) return order < 0 ? "Stale" : undefined
   // One version says one thing, unless somebody lies: then all hold the same, whenever they hear of it. What lives longer
   // is greater, so that it does not matter whether the other has ended yet; then a tombstone, then the greater value.
-  const gone = !isLive(held, now)
+  const gone = !isLive(held, clock)
   const longer = (lifetime || Number.POSITIVE_INFINITY) - (held.lifetime || Number.POSITIVE_INFINITY) || 0
   const greater = !deleted && change.tuple.valueOctets > held.tuple.valueOctets
   return longer > 0 || (longer === 0 && (gone === deleted ? greater : deleted)) ? undefined : "Duplicate"
 }
 
-const isOver = ({ deleted = false, lifetime = 0 }: Change, version: Version.Version, now: number): boolean =>
-  deleted || (lifetime > 0 && version.time + lifetime <= now)
+/** For how many milliseconds it is still to be held; 0 or less where it is over. */
+const leftOf = (change: Change, version: Version.Version, { now }: Arrival): number => {
+  const { deleted = false, lifetime = 0, remaining } = change
+  if (deleted) return 0
+  if (lifetime === 0) return Number.POSITIVE_INFINITY
+  if (remaining !== undefined) return Math.min(lifetime, remaining)
+  return change.version === undefined ? lifetime : Math.min(lifetime, version.time + lifetime - now)
+}
 
 /** With the value that goes. */
 const pastOf = ({ deleted, past, tuple }: Entry): Past.Past => (deleted ? past : Past.add(past, tuple.valueOctets))
@@ -240,11 +260,12 @@ const pastOf = ({ deleted, past, tuple }: Entry): Past.Past => (deleted ? past :
 const nothing = ({ keyOctets }: Tuple): Tuple => new Tuple(keyOctets, "")
 
 const hold = (map: TupleMap, entry: Entry): void => {
-  const { deleted, lifetime, tuple } = entry
+  const { deleted, endsAt, lifetime, tuple, version } = entry
   map.entries.set(tuple.keyOctets, entry)
-  if (deleted) map.tombstones.set(tuple.keyOctets, endOf(entry))
+  // Of the time of day, as nodes are to forget it together.
+  if (deleted) map.tombstones.set(tuple.keyOctets, version.time + lifetime)
   else map.tombstones.delete(tuple.keyOctets)
-  if (lifetime > 0 && !deleted) map.ends.set(tuple.keyOctets, endOf(entry))
+  if (endsAt < Number.POSITIVE_INFINITY) map.ends.set(tuple.keyOctets, endsAt)
   else map.ends.delete(tuple.keyOctets)
 }
 
@@ -255,14 +276,15 @@ const hold = (map: TupleMap, entry: Entry): void => {
  * @since 0.1.0
  * @category time
  */
-export const expire = (map: TupleMap, now: number, most: number): ReadonlyArray<Entry> => {
+export const expire = (map: TupleMap, clock: number, most: number): ReadonlyArray<Entry> => {
   const ended: Array<Entry> = []
   while (ended.length < most) {
-    const end = map.ends.take(now)
+    const end = map.ends.take(clock)
     if (end === undefined) break
     const entry = map.entries.get(end.key)
     if (entry === undefined) continue
-    hold(map, { ...entry, tuple: nothing(entry.tuple), deleted: true, past: pastOf(entry) })
+    const endsAt = Number.POSITIVE_INFINITY
+    hold(map, { ...entry, tuple: nothing(entry.tuple), endsAt, deleted: true, past: pastOf(entry) })
     ended.push(entry)
   }
   return ended

@@ -231,8 +231,9 @@ export class Gossip extends Context.Service<
      * Sets a tuple here; the network gets it from here on. Key (at most 255 octets) and value are octets; text stands
      * for its UTF-8. Waits while the node is busy.
      *
-     * With a `lifetime` it ends that long after it was set, on every node of ours at the same moment by their clocks, as
-     * if it had been deleted; to publish it again before that moves its end. CZMQ's nodes do not know of it.
+     * With a `lifetime` it ends that long after it was set, on every node of ours at the same moment, however much their
+     * clocks differ, as if it had been deleted; to publish it again before that moves its end. CZMQ's nodes do not know of
+     * it.
      */
     readonly publish: (
       key: Octets.Input,

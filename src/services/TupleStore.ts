@@ -43,7 +43,7 @@ export class TupleStore extends Context.Service<
     /** `TupleMap.read`: lazily, in order of first arrival, and with the tombstones: who tells others leaves them out. */
     readonly read: (range: Range) => Iterator<Entry, void>
     /** `TupleMap.expire` and `TupleMap.collect`. Only the node's inbox fiber may call them. */
-    readonly expire: (now: number, most: number) => ReadonlyArray<Entry>
+    readonly expire: (clock: number, most: number) => ReadonlyArray<Entry>
     readonly collect: (now: number, retention: number, most: number) => ReadonlyArray<Entry>
     /** `TupleMap.forget`: so that the network can say whether there still is such a key. As above. */
     readonly forget: (key: Octets) => Entry | undefined
@@ -51,7 +51,7 @@ export class TupleStore extends Context.Service<
     readonly isOwn: (entry: Entry) => boolean
     /** When this node, in the life before this one, heard of the network last; undefined where it has forgotten all. */
     readonly apart: number | undefined
-    /** When the next value ends, and when the oldest tombstone began, in milliseconds since 1970. */
+    /** When the next value ends, on the clock of entries, and when the oldest tombstone began, in milliseconds since 1970. */
     readonly nextEnd: () => number | undefined
     readonly oldestTombstone: () => number | undefined
     /** How many keys are held, with those of the tombstones. */

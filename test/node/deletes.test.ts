@@ -24,7 +24,7 @@ import {
 } from "./support.ts"
 
 const { HELLO, PUBLISH } = Wire
-const hour = 3_600_000
+const retention = 120_000
 
 describe("a delete", () => {
   it.effect.each([
@@ -73,15 +73,15 @@ describe("a delete", () => {
   it.effect("is told to who comes late, and forgotten by all when it is old", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.make()
-      const first = yield* start(network, "first", { retention: hour })
+      const first = yield* start(network, "first", { retention })
       yield* first.gossip.publish("k", "1")
       yield* first.gossip.unpublish("k")
-      const late = yield* start(network, "late", { retention: hour, connect: [first.endpoint] })
+      const late = yield* start(network, "late", { retention, connect: [first.endpoint] })
       yield* pass(network, 2000)
       for (const { gossip } of [first, late]) {
         assert.deepInclude(yield* gossip.status, { tuples: 0, tombstones: 1 })
       }
-      yield* pass(network, hour + 60_000)
+      yield* pass(network, retention + 60_000)
       for (const { gossip } of [first, late]) {
         assert.deepInclude(yield* gossip.status, { tuples: 0, tombstones: 0 })
       }
@@ -116,7 +116,7 @@ describe("a delete", () => {
 
   const apart = (network: Network, restAway: number) =>
     Effect.gen(function* () {
-      const nodes = yield* startAll(network, 4, { retention: hour })
+      const nodes = yield* startAll(network, 4, { retention })
       yield* link(nodes, chain(4))
       yield* at(nodes, 0).gossip.publishAll([
         ["deleted", "1"],
@@ -142,7 +142,7 @@ describe("a delete", () => {
     "does not come back with a node that was away until all others have forgotten it, as client and as server",
     () =>
       Effect.gen(function* () {
-        const all = yield* apart(yield* MemoryNetwork.make({ latency: 1 }), 2 * hour)
+        const all = yield* apart(yield* MemoryNetwork.make({ latency: 1 }), 2 * retention)
         // What it has set itself it may offer, whoever has deleted it.
         assert.deepStrictEqual(all, ["kept=1", "meanwhile=1", "own=1"])
       })
@@ -150,7 +150,7 @@ describe("a delete", () => {
 
   it.effect("is in force with a node that was away for less", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* apart(yield* MemoryNetwork.make({ latency: 1 }), hour / 2), [
+      assert.deepStrictEqual(yield* apart(yield* MemoryNetwork.make({ latency: 1 }), retention / 2), [
         "kept=1",
         "meanwhile=1"
       ])
@@ -160,16 +160,16 @@ describe("a delete", () => {
   it.effect("a node that starts anew does not make others forget, however long they have heard of nobody", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.make({ latency: 1 })
-      const first = yield* start(network, "first", { retention: hour, publish: { k: "1" } })
+      const first = yield* start(network, "first", { retention, publish: { k: "1" } })
       const second = yield* start(network, "second", {
-        retention: hour,
+        retention,
         connect: [first.endpoint],
         publish: { l: "1" }
       })
       yield* pass(network, 5000)
       yield* network.partition(["first"], ["second"])
-      yield* pass(network, 3 * hour)
-      const third = yield* start(network, "third", { retention: hour, connect: [first.endpoint, second.endpoint] })
+      yield* pass(network, 3 * retention)
+      const third = yield* start(network, "third", { retention, connect: [first.endpoint, second.endpoint] })
       yield* pass(network, 5000)
       yield* assertSame([first, second, third], ["k=1", "l=1"])
       yield* network.heal

@@ -20,6 +20,8 @@ const pair = Effect.gen(function* () {
   return { network, server, client }
 })
 
+const ends = (lifetime: number, remaining = lifetime) => ({ lifetime, remaining: Math.max(0, remaining) })
+
 const said = (network: Network, ...frames: ReadonlyArray<Uint8Array>) =>
   Effect.gen(function* () {
     const raw = yield* rawClient(MemoryTransport.make(network, "raw"), "inproc://server")
@@ -96,24 +98,32 @@ describe("a lifetime", () => {
     })
   )
 
-  it.effect("goes by the clock of each node: one that is ahead is early by that", () =>
-    Effect.gen(function* () {
-      const network = yield* MemoryNetwork.make()
-      const machine = yield* Machine.make
-      machine.wrong = 3000
-      const server = yield* start(network, "server")
-      const ahead = yield* start(network, "ahead", { connect: [server.endpoint] }).pipe(
-        Effect.provideService(Clock.Clock, machine.clock)
-      )
-      yield* pass(network, 1000)
-      yield* server.gossip.publish("k", "a", { lifetime: "10 seconds" })
-      yield* pass(network, 6999)
-      assert.deepStrictEqual(yield* knows(ahead.gossip), ["k=a"])
-      yield* pass(network, 1)
-      assert.deepStrictEqual([yield* knows(ahead.gossip), yield* knows(server.gossip)], [[], ["k=a"]])
-      yield* pass(network, 3000)
-      assert.deepStrictEqual(yield* knows(server.gossip), [])
-    })
+  it.effect.each([-86_400_000, -3000, 3000, 86_400_000])(
+    "ends at the same moment where clocks differ by %s ms, also if they are set meanwhile",
+    (wrong) =>
+      Effect.gen(function* () {
+        const network = yield* MemoryNetwork.make()
+        const machine = yield* Machine.make
+        machine.wrong = wrong
+        const server = yield* start(network, "server")
+        const other = yield* start(network, "other", { connect: [server.endpoint] }).pipe(
+          Effect.provideService(Clock.Clock, machine.clock)
+        )
+        const third = yield* start(network, "third", { connect: ["inproc://other"] })
+        yield* pass(network, 1000)
+        const all = [server, other, third]
+        for (const from of [server, other]) {
+          yield* from.gossip.publish("k", "a", { lifetime: "10 seconds" })
+          yield* pass(network, 5000)
+          machine.wrong -= wrong / 2
+          const late = yield* start(network, `late-${from.name}`, { connect: [third.endpoint] })
+          yield* pass(network, 4999)
+          for (const { gossip, name } of [...all, late])
+            assert.deepStrictEqual(yield* knows(gossip), ["k=a"], `at ${name}, from ${from.name}`)
+          yield* pass(network, 1)
+          for (const { gossip } of [...all, late]) assert.deepStrictEqual(yield* knows(gossip), [])
+        }
+      })
   )
 
   it.effect("is none where it is infinite, and the least where it is nothing", () =>
@@ -177,9 +187,9 @@ describe("unpublish", () => {
       const { client, network, server } = yield* pair
       yield* server.gossip.publish("k", "a")
       yield* server.gossip.unpublish("k")
-      yield* said(network, Message.encode(Message.publish(new Tuple("k", "a"), undefined, 0)))
+      yield* said(network, Message.encode(Message.publish(new Tuple("k", "a"), undefined, ends(0))))
       assert.deepStrictEqual(yield* knows(server.gossip), ["k=a"])
-      yield* said(network, Message.encode(Message.publish(new Tuple("k", "a"), undefined, 5000)))
+      yield* said(network, Message.encode(Message.publish(new Tuple("k", "a"), undefined, ends(5000))))
       yield* pass(network, 4999)
       assert.deepStrictEqual(yield* knows(client.gossip), ["k=a"])
       yield* pass(network, 1)
@@ -352,7 +362,7 @@ describe("a tombstone from another node", () => {
       yield* pass(network, 20_000)
       const version = (time: number) => ({ time, counter: 0, origin: nobody })
       const publish = (key: string, time: number, lifetime: number) =>
-        Message.encode(Message.publish(new Tuple(key, "v"), version(time), lifetime))
+        Message.encode(Message.publish(new Tuple(key, "v"), version(time), ends(lifetime, time + lifetime - 20_000)))
       yield* said(network, publish("old", 9000, 1000), publish("late", 15_000, 1000), publish("live", 19_500, 1000))
       assert.deepStrictEqual(yield* knows(gossip), ["live=v"])
       const { counters, tombstones } = yield* gossip.status

@@ -27,7 +27,8 @@ const changes = Arbitrary.all([
   Arbitrary.map(([tuple, what, versioned, of, lifetime, past]): Change => {
     const version = versioned === "version" ? of : undefined
     const deleted = what === "delete"
-    return { tuple: deleted ? new Tuple(tuple.keyOctets, "") : tuple, version, lifetime, deleted, past }
+    const said = { tuple: deleted ? new Tuple(tuple.keyOctets, "") : tuple, version, lifetime, deleted, past }
+    return lifetime === 0 ? said : { ...said, remaining: deleted ? 0 : Math.floor(lifetime / 2) }
   })
 )
 const batches = Arbitrary.array(changes, { maxLength: 8 })
@@ -72,7 +73,7 @@ describe("entries", () => {
     assert.strictEqual(
       arbitrary.toHex(Octets.toBytes(body)).replaceAll(" ", "").toLowerCase(),
       "00" + "016b" + of + "0000000176" +
-        "02" + "056c65617365" + of + "000000007530" + "000000026d65" +
+        "02" + "056c65617365" + of + "000000007530" + "000000007530" + "000000026d65" +
         "09" + "04676f6e65" + of + "02" + "00000001" + "ffffffff" +
         "04" + "09736169642068657265" + "0000000131"
     ) // prettier-ignore
@@ -85,15 +86,15 @@ describe("golden frames", () => {
 
   it("of a PONG with entries, and of a PING with a digest", () => {
     const body = Batch.encode([
-      { tuple: new Tuple("k", "v"), version, lifetime: 30_000 },
+      { tuple: new Tuple("k", "v"), version, lifetime: 30_000, remaining: 29_999 },
       { tuple: new Tuple("k", ""), version: { ...version, counter: 259 }, deleted: true, past: [Past.digest("v")] }
     ])
     const trailer = Trailer.make({ tag: Trailer.tags.entries, body })
     assert.strictEqual(
       hex({ ...Message.pong, trailer }),
-      "aaa00401" + "855a4758" + "01" + "00000048" + "0b" + "00000036" +
-        "02016b" + "01977420dc7b" + "0102" + "6f726967696e2d2d" + "000000007530" + "0000000176" +
-        "09016b" + "01977420dc7b" + "0103" + "6f726967696e2d2d" + "01" + "0544e0b5" + "ed282f1c"
+      "aaa00401" + "855a4758" + "01" + "0000004e" + "0b" + "0000003c" +
+        "02016b" + "01977420dc7b" + "0102" + "6f726967696e2d2d" + "000000007530" + "00000000752f" + "0000000176" +
+        "09016b" + "01977420dc7b" + "0103" + "6f726967696e2d2d" + "01" + "0544e0b5" + "145e7246"
     ) // prettier-ignore
     const digest = Digest.section({ count: 258, fingerprint: "0123456789abcdef", since: 1_750_000_000_123 })
     assert.strictEqual(
