@@ -160,12 +160,16 @@ export class Mailbox<A, B = A> {
   }
 }
 
+/** A peer counts its PONGs, and may have a hundred due at once: after a stall of all the silence that it bears. */
+const leastReplies = 256
+
 /**
  * @since 0.1.0
  * @category limits
  */
 export const limits = ({ queueOctets, queueTuples }: Settings): Limits => ({
   maxItems: queueTuples,
+  maxReplies: Math.max(2 * queueTuples, leastReplies),
   maxSize: queueOctets
 })
 

@@ -20,8 +20,10 @@ import type { Octets } from "./Octets.ts"
  * @category models
  */
 export interface Limits {
-  /** How many items the queue holds; replies (see {@link Outbox.push}) may take as many again. */
+  /** How many items the queue holds. */
   readonly maxItems: number
+  /** How many it holds together with replies, see {@link Outbox.push}; twice as many unless it is said. */
+  readonly maxReplies?: number
   /** How many octets the items in the queue may have; one item is always taken. */
   readonly maxSize: number
 }
@@ -134,7 +136,7 @@ export class Outbox<A> {
 
   /** Whether {@link push} would take a reply. */
   get takesReplies(): boolean {
-    return this.#items < 2 * this.#limits.maxItems
+    return this.#items < (this.#limits.maxReplies ?? 2 * this.#limits.maxItems)
   }
 
   get #items(): number {

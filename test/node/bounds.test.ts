@@ -140,6 +140,20 @@ describe("a peer that does not read", () => {
     })
   )
 
+  it.effect("for a while, and has a queue of one tuple: each of its PINGs is answered all the same", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const node = yield* start(network, "node", { queueTuples: 1 })
+      const client = yield* rawClient(MemoryTransport.make(network, "client"), node.endpoint)
+      yield* client.say(HELLO, ...Array.from({ length: 100 }, () => PING))
+      yield* settle(network)
+      assert.deepStrictEqual(
+        client.take(),
+        Array.from({ length: 100 }, () => "PONG")
+      )
+    })
+  )
+
   it.effect("and says HELLO over and over: the dumps that wait are bounded", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.make()

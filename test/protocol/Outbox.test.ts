@@ -263,6 +263,12 @@ describe("bounds", () => {
     assert.isTrue(world.push("PONG"))
   })
 
+  it("replies have room of their own where it is said", () => {
+    const world = new World({ ...limits, maxReplies: 10 })
+    for (const key of ["a", "b", "c", "d"]) world.put(key)
+    assert.strictEqual(Array.from({ length: 8 }, () => world.push("PONG")).filter(Boolean).length, 6)
+  })
+
   it("forget drops what waits and what was poured; replies stay, in order, and count as before", () => {
     const world = new World()
     for (const name of ["PING", "PONG"]) {
