@@ -185,7 +185,13 @@ export const merge = (map: TupleMap, change: Change, arrival: Arrival): Outcome 
   const held = map.entries.get(keyOctets)
   const answer =
     change.version === undefined ? hear(held, change, arrival) : compare(held, change, change.version, arrival)
-  if (answer !== undefined) return answer
+  if (answer !== undefined) {
+    // Whoever says something older does not have this, even if it came from there.
+    if (answer === "Stale" && change.version !== undefined && held?.link === link) {
+      map.entries.set(keyOctets, { ...held, link: elsewhere })
+    }
+    return answer
+  }
   const version = change.version ?? Version.next(map.last, now, map.origin)
   if (map.last === undefined || Version.compare(version, map.last) > 0) map.last = version
   const [left, lifetime] = [leftOf(change, version, arrival), change.lifetime ?? 0]

@@ -55,6 +55,24 @@ describe("merge", () => {
     }
   })
 
+  it("who says an older value has not got the newer one, even if that came from there", () => {
+    const map = TupleMap.make()
+    const say = (value: string, time: number, link: number) =>
+      TupleMap.merge(
+        map,
+        { tuple: new Tuple("a", value), version: { time, counter: 0, origin: "origin--" } },
+        { link, now: 0 }
+      )
+    const isKnownTo = (link: number) =>
+      Array.from(TupleMap.read(map, { upTo: map.sequence, unknownTo: { link, synced: 0 } })).length === 0
+    say("2", 2, 1)
+    assert.strictEqual(say("1", 1, 2), "Stale")
+    assert.isTrue(isKnownTo(1), "another link said the older one")
+    assert.strictEqual(say("1", 1, 1), "Stale")
+    assert.isFalse(isKnownTo(1))
+    assert.deepStrictEqual(pairs(TupleMap.read(map, all(map))), ["a=2"])
+  })
+
   it("a duplicate leaves the link by which the value came", () => {
     const map = of("a=1@1 b=1")
     merge(map, tuple("a=1"))
