@@ -117,8 +117,8 @@ export const make = Effect.gen(function* () {
     return Effect.asVoid(FiberHandle.run(timer, Effect.asVoid(tick)))
   }
   // A suspended machine stops the monotonic clock, and sets the time of day when it wakes: then that has gained on it
-  // since the last tick. So it has where somebody set it; what that costs is one needless HELLO.
-  let ahead = Number.POSITIVE_INFINITY
+  // since the last tick, or the start. So it has where somebody set it; what that costs is one needless HELLO.
+  let ahead = clock.currentTimeMillisUnsafe() - (yield* NodeLinks.monotonicMillis)
   const hasSlept = (now: number): boolean => {
     const before = ahead
     ahead = clock.currentTimeMillisUnsafe() - now

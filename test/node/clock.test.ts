@@ -53,6 +53,23 @@ describe("a machine that was suspended", () => {
         assert.strictEqual((yield* knows(client.gossip)).length, busy + 2)
       })
   )
+
+  it.effect("before it said the second PING of its life: comes back by itself", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 2 })
+      const machine = yield* Machine.make
+      const server = yield* start(network, "server", { serverTimeout: 1000 })
+      const client = yield* start(network, "client", { connect: [server.endpoint] }).pipe(
+        Effect.provideService(Clock.Clock, machine.clock)
+      )
+      yield* pass(network, 200)
+      yield* asleep(network, machine, "client", "server", pass(network, 850))
+      yield* pass(network, 3000)
+      yield* server.gossip.publish("later", "1")
+      yield* pass(network, 100)
+      assert.deepStrictEqual(yield* knows(client.gossip), ["later=1"])
+    })
+  )
 })
 
 describe("a time of day that is set", () => {
