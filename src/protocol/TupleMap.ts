@@ -63,6 +63,8 @@ export interface Entry {
   /** The values that the key had before, of a tombstone also the one that is gone. */
   readonly past: Past.Past
   readonly sequence: number
+  /** Of the change that brought the value: those that came later have but renewed it. */
+  readonly since: number
   readonly link: number
 }
 
@@ -204,7 +206,8 @@ export const merge = (map: TupleMap, change: Change, arrival: Arrival): Outcome 
   const tuple = deleted ? nothing(change.tuple) : change.tuple
   map.sequence += 1
   const endsAt = deleted ? Number.POSITIVE_INFINITY : clock + left
-  hold(map, { tuple, version, lifetime, endsAt, deleted, past, sequence: map.sequence, link })
+  const since = held !== undefined && same ? held.since : map.sequence
+  hold(map, { tuple, version, lifetime, endsAt, deleted, past, sequence: map.sequence, since, link })
   map.recent[map.sequence % mostRecent] = keyOctets
   if (deleted) return before === undefined ? "Renewed" : "Deleted"
   return same ? "Renewed" : "Accepted"
@@ -355,7 +358,7 @@ export interface Range {
 
 /**
  * The entries of a range, lazily: a reader that takes its time holds no copy, and skips what changed meanwhile, as it
- * will be told of that anyway. It ends where the map ended when reading began. In order of first arrival, save what is
+ * will be told of that anyway, save what was only renewed. It ends where the map ended when reading began. In order of first arrival, save what is
  * unknown to a remote that missed little: that is found, and comes, by its changes.
  *
  * @since 0.1.0
@@ -372,7 +375,9 @@ export function* read(map: TupleMap, range: Range): Generator<Entry, void> {
     }
     const key = map.recent[sequence % mostRecent]
     const entry = key === undefined ? undefined : map.entries.get(key)
-    if (entry?.sequence === sequence && isWanted(entry, range)) yield entry
+    if (entry === undefined || !isWanted(entry, range)) continue
+    // What was renewed has come already, where its value did.
+    if (entry.since === sequence || (entry.sequence === sequence && entry.since <= unknownTo.synced)) yield entry
   }
 }
 
@@ -390,7 +395,8 @@ function* readAll(map: TupleMap, range: Range): Generator<Entry, void> {
 }
 
 const isWanted = (entry: Entry, { except, knownTo, unknownTo, upTo }: Range): boolean =>
-  entry.sequence <= upTo &&
+  // Not all who read are told of what was only renewed meanwhile.
+  entry.since <= upTo &&
   (unknownTo === undefined || !isKnown(entry, unknownTo)) &&
   (knownTo === undefined || isKnown(entry, knownTo)) &&
   except?.has(entry.tuple.keyOctets) !== true

@@ -145,6 +145,28 @@ describe("read", () => {
     assert.deepStrictEqual(pairs(reader), ["c=3"])
   })
 
+  it.each([
+    ["by its changes", { link: 9, synced: 0 }],
+    ["all of it", { link: 9, synced: 99 }]
+  ])("gives what is but renewed while it is read, once, with its new version: %s", (_, unknownTo) => {
+    const map = TupleMap.make()
+    const say = (key: string, time: number) =>
+      TupleMap.merge(
+        map,
+        { tuple: new Tuple(key, "1"), version: { time, counter: 0, origin: "origin--" } },
+        { link: 1, now: 0 }
+      )
+    for (const key of ["a", "b", "c", "d"]) say(key, 1)
+    assert.strictEqual(say("d", 2), "Renewed")
+    const reader = TupleMap.read(map, unknownTo.synced === 0 ? { ...all(map), unknownTo } : all(map))
+    assert.strictEqual(reader.next().value?.tuple.key, "a")
+    for (const key of ["b", "d", "a"]) assert.strictEqual(say(key, 3), "Renewed")
+    assert.deepStrictEqual(
+      Array.from(reader, ({ tuple: { key }, version: { time } }) => `${key}${time}`),
+      ["b3", "c1", "d3"]
+    )
+  })
+
   it("finds what a remote missed, be it a little or more than is remembered, and however slowly it reads", () => {
     const map = of("old=1")
     const many = 70_000
