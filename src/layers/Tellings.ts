@@ -73,8 +73,9 @@ export class Tellings {
   #tell(link: Link, entry: Entry): void {
     if (isOurs(link)) this.#put(link.mailbox, entry, entry)
     else if (!entry.deleted) {
-      this.#put(link.mailbox, this.#frame(entry, !("served" in link)), entry)
-      noteTold(link, entry, this.#node.now, true)
+      // What has to wait may be superseded before its turn comes: then it is never told.
+      const isQueued = this.#put(link.mailbox, this.#frame(entry, !("served" in link)), entry)
+      if (isQueued) noteTold(link, entry, this.#node.now, true)
     }
   }
 
@@ -84,12 +85,14 @@ export class Tellings {
     return (this.#last[versions ? "versioned" : "bare"] ??= Mailbox.frameOf(entry, versions, this.#node.now))
   }
 
-  /** A reader that is behind is not woken: it takes all the while. */
-  #put<A, B>(mailbox: Mailbox.Mailbox<A, B>, item: A, { sequence, tuple }: Entry): void {
+  /** Whether it is queued. A reader that is behind is not woken: it takes all the while. */
+  #put<A, B>(mailbox: Mailbox.Mailbox<A, B>, item: A, { sequence, tuple }: Entry): boolean {
     const { outbox } = mailbox
     const before = outbox.isBehind
-    if (outbox.put(sequence, item, tuple.keyOctets)) this.#touched.add(mailbox)
+    const isQueued = outbox.put(sequence, item, tuple.keyOctets)
+    if (isQueued) this.#touched.add(mailbox)
     else if (!before) this.#node.journal.counters.fellBehind += 1
+    return isQueued
   }
 }
 
