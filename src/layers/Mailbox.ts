@@ -151,9 +151,9 @@ export class Mailbox<A, B = A> {
     return taken.length > 0 || this.#closed ? taken : undefined
   }
 
-  /** Takes a chunk of what there is. */
-  takeNow(): ReadonlyArray<B> {
-    const taken = this.#pack(this.outbox.take(this.#load.chunk, chunkSize))
+  /** Takes a chunk of what there is, and does not wait; of `most` items where that is less. */
+  takeNow(most = chunkItems): ReadonlyArray<B> {
+    const taken = this.#pack(this.outbox.take(Math.min(most, this.#load.chunk), chunkSize))
     this.#note(taken.length > 0)
     if (this.outbox.takesReplies || this.#closed) this.#roomy?.()
     return taken

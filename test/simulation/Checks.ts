@@ -1,0 +1,146 @@
+/** What must hold when the last fault is over and all was said. */
+import type * as TupleMap from "../../src/protocol/TupleMap.ts"
+import * as Version from "../../src/protocol/Version.ts"
+import type { Host } from "./Host.ts"
+import { OurNode } from "./OurNode.ts"
+import { isShared, partsOf, type Scenario } from "./Scenario.ts"
+import { showVersion } from "./Trace.ts"
+
+type Disks = ReadonlyMap<Host, ReadonlyArray<TupleMap.Entry>>
+
+/** The newest that was acknowledged of a key, and still is somewhere. */
+interface Required {
+  /** Nothing where it was deleted. */
+  readonly value: string | undefined
+  /** Nothing where a node of version 1 has set it. */
+  readonly version: Version.Version | undefined
+  /** It was deleted, or has a lifetime. */
+  readonly ends: boolean
+}
+
+export class Checks {
+  readonly #world: { readonly hosts: ReadonlyArray<Host>; readonly scenario: Scenario }
+  readonly #required = new Map<string, Required>()
+  readonly #said: Array<string> = []
+  readonly #parts: ReadonlyArray<number>
+  readonly #isMixed: boolean
+
+  constructor(world: { readonly hosts: ReadonlyArray<Host>; readonly scenario: Scenario }) {
+    this.#world = world
+    this.#parts = partsOf(world.scenario)
+    this.#isMixed = world.scenario.nodes.some(({ kind }) => kind === "v1")
+  }
+
+  /** How long something may be held back because it comes from the future, in ms. */
+  get longestWait(): number {
+    const { events, nodes } = this.#world.scenario
+    const set = events.reduce((sum, event) => sum + (event.do === "clock" ? Math.abs(event.by) : 0), 0)
+    const skews = nodes.map(({ skew }) => skew)
+    const lifetimes = events.map((event) => ("lifetime" in event ? event.lifetime : 0))
+    return Math.max(...skews) - Math.min(...skews) + set + Math.max(0, ...lifetimes)
+  }
+
+  /** Somebody published, and was told that it is so. */
+  published(host: Host, key: string, value: string, isHeld: boolean): void {
+    if (!isHeld) this.#said.push(`not taken: ${host.name} does not hold ${key}=${value}, which it published`)
+    this.#require(host, key, value)
+  }
+
+  /** Somebody deleted a key. */
+  deleted(host: Host, key: string): void {
+    this.#require(host, key, undefined)
+  }
+
+  #require(host: Host, key: string, value: string | undefined): void {
+    const entry = host.node instanceof OurNode ? host.node.map.entries.get(key) : undefined
+    const { lifetime = 0, version } = entry ?? {}
+    // There was nothing to delete.
+    if (value === undefined && version === undefined) return
+    const before = this.#required.get(key)
+    if (before?.version === undefined || version === undefined || Version.compare(version, before.version) > 0) {
+      this.#required.set(key, { value, version, ends: value === undefined || lifetime > 0 })
+    }
+  }
+
+  /** A node ended. What it alone knew is gone with it, if its disk has not got it. */
+  gone(disks: Disks): void {
+    for (const [key, required] of this.#required) {
+      const isLeft = this.#world.hosts.some((host) => {
+        const { node } = host
+        if (node instanceof OurNode) return this.#isAsNew(node.map.entries.get(key), required)
+        if (node !== undefined) return node.held().get(key) === required.value
+        return disks.get(host)?.some((entry) => entry.tuple.key === key && this.#isAsNew(entry, required)) === true
+      })
+      if (!isLeft) this.#required.delete(key)
+    }
+  }
+
+  violations(): ReadonlyArray<string> {
+    return [...this.#said, ...this.#complaints(), ...this.#lost(), ...this.#different()]
+  }
+
+  /** By way of a node of version 1 a value may come back, and have another version. */
+  #isAsNew(entry: TupleMap.Entry | undefined, { value, version }: Required): boolean {
+    if (entry === undefined) return false
+    const order = version === undefined ? -1 : Version.compare(entry.version, version)
+    if (order !== 0) return order > 0 || (entry.tuple.value === value && (version === undefined || this.#isMixed))
+    return value === undefined ? entry.deleted : entry.deleted ? entry.lifetime > 0 : entry.tuple.value === value
+  }
+
+  #complaints(): ReadonlyArray<string> {
+    return this.#world.hosts.flatMap(({ name, node }) =>
+      node === undefined ? [`away: ${name}`] : node.complaints().map((text) => `unwell: ${name} ${text}`)
+    )
+  }
+
+  #lost(): ReadonlyArray<string> {
+    return Array.from(this.#required).flatMap(([key, required]) =>
+      this.#world.hosts.flatMap((host) => {
+        const { name, node } = host
+        const entry = node instanceof OurNode ? node.map.entries.get(key) : undefined
+        const isThere =
+          node instanceof OurNode ? this.#isAsNew(entry, required) : node?.held().get(key) === required.value
+        // Values that chase each other through nodes of version 1 come to rest at one of them.
+        if (this.#isMixed && isShared(key) && node?.held().has(key) === true) return []
+        // What is gone may have been forgotten.
+        if (isThere || (entry === undefined && required.ends)) return []
+        return required.value === undefined
+          ? [`came back: ${key}, which was deleted, is at ${name}`]
+          : [`lost: ${key}=${required.value} is not at ${name}, nor anything newer`]
+      })
+    )
+  }
+
+  #different(): ReadonlyArray<string> {
+    const found: Array<string> = []
+    const values = new Map<string, { readonly name: string; readonly text: string }>()
+    const versions = new Map<string, { readonly name: string; readonly text: string }>()
+    const keys = new Set(
+      this.#world.hosts.flatMap(({ node }) =>
+        Array.from((node instanceof OurNode ? node.map.entries : node?.held())?.keys() ?? [])
+      )
+    )
+    for (const { index, name, node } of this.#world.hosts) {
+      const held = node?.held()
+      for (const key of keys) {
+        const text = held?.get(key) ?? "nothing"
+        const other = values.get(key)
+        if (other === undefined) values.set(key, { name, text })
+        else if (other.text !== text) {
+          found.push(`different: of ${key} ${other.name} holds ${other.text}, ${name} holds ${text}`)
+        }
+        const entry = node instanceof OurNode ? node.map.entries.get(key) : undefined
+        if (entry === undefined) continue
+        // Behind a node of version 1 the same value has another version.
+        const part = `${this.#parts[index]} ${key}`
+        const version = showVersion(entry.version)
+        const same = versions.get(part)
+        if (same === undefined) versions.set(part, { name, text: version })
+        else if (same.text !== version && other?.text === text) {
+          found.push(`versions: of ${key}=${text} ${same.name} has ${same.text}, ${name} has ${version}`)
+        }
+      }
+    }
+    return found
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * A node of ours: its engine as it is in `src`, called by this one instead of the inbox fiber of `GossipNode`, with the
+ * lanes of the simulation in the place of sockets. What `GossipNode` and `NodeLinks` do besides is done here as well:
+ * ticks when they are due, delays between attempts to connect, a look at whether the machine slept.
+ */
+import { GossipEngine } from "../../src/layers/GossipEngine.ts"
+import type { Item, Joined, Served } from "../../src/layers/GossipLink.ts"
+import * as MemoryTupleStore from "../../src/layers/MemoryTupleStore.ts"
+import type { Mailbox } from "../../src/layers/Mailbox.ts"
+import * as Settings from "../../src/protocol/Settings.ts"
+import { Tuple } from "../../src/protocol/Tuple.ts"
+import * as TupleMap from "../../src/protocol/TupleMap.ts"
+import type { TupleStore } from "../../src/services/TupleStore.ts"
+import type { Host, Node } from "./Host.ts"
+import { Dialer, type Patience, type Route } from "./Route.ts"
+import type { End, Lane, Wire } from "./Wire.ts"
+
+export type Store = TupleStore["Service"]
+
+/** What a broken rule may put in the place of what is right. */
+export interface Parts {
+  readonly store: (store: Store, map: TupleMap.TupleMap) => Store
+}
+
+/** As `NodeLinks` has it. */
+const patience: Patience = {
+  after: (tries, dice) => Math.min(2000, 50 * 2 ** tries) * (0.8 + 0.4 * dice.next()),
+  afterHealthy: 20
+}
+
+/** So many frames are taken from a mailbox at a time. */
+const chunk = 16
+
+/** Another one for each start of each node; a trace shows it as the name of the node and how often it was started. */
+const originOf = ({ name, starts }: Host): string => `${name}${starts}`.padEnd(8, "-")
+
+/** A map with what the disk holds. */
+const restored = (host: Host, disk: Iterable<TupleMap.Entry>): TupleMap.TupleMap => {
+  const map = TupleMap.make(originOf(host))
+  for (const { deleted, lifetime, past, tuple, version } of disk) {
+    const change = { tuple, version, lifetime, deleted, past }
+    TupleMap.merge(map, change, { link: TupleMap.elsewhere, now: host.timeOfDay() })
+  }
+  return map
+}
+
+export class OurNode implements Node {
+  readonly map: TupleMap.TupleMap
+  readonly #host: Host
+  readonly #engine: GossipEngine
+  readonly #served: Served
+  readonly #remotes: ReadonlyArray<{ readonly dialer: Dialer; readonly joined: Joined }>
+  readonly #clients = new Map<string, Wire>()
+  #peers = 0
+  #alive = true
+  /** The time on the monotonic clock of the tick that comes. */
+  #armed = Number.POSITIVE_INFINITY
+  #tick = 0
+  #ahead: number
+
+  constructor(
+    host: Host,
+    routes: ReadonlyArray<Route>,
+    maxDrift: number,
+    parts: Parts,
+    disk: Iterable<TupleMap.Entry> = []
+  ) {
+    this.#host = host
+    this.#ahead = host.timeOfDay() - host.monotonic()
+    this.map = restored(host, disk)
+    const store = parts.store(MemoryTupleStore.of(this.map), this.map)
+    const { queue, timeout } = host.spec
+    const settings = { ...Settings.defaults, queueTuples: queue, serverTimeout: timeout, maxDrift }
+    const engine = (this.#engine = new GossipEngine(store, settings, () => host.timeOfDay()))
+    this.#served = {
+      endpoint: `inmemory://${host.name}`,
+      rules: { publish: undefined, read: undefined },
+      clients: new Map(),
+      dumping: undefined,
+      arrived: () => {},
+      left: () => {}
+    }
+    engine.serve(this.#served)
+    engine.startedAt = host.monotonic()
+    this.#remotes = routes.map((route) => {
+      const joined = engine.join(`inmemory://${route.to.name}`)
+      const dialer = new Dialer(route, patience, {
+        up: () => this.#run((now) => engine.up(joined, now)),
+        down: () => this.#run(() => engine.down(joined)),
+        receive: (frames) =>
+          this.#run((now) =>
+            engine.receiveRemote(
+              joined,
+              frames.map((frame) => [frame]),
+              now
+            )
+          ),
+        roomy: () => this.#pump()
+      })
+      joined.giveUp = () => host.timeline.after(0, () => dialer.giveUp())
+      dialer.dial()
+      return { dialer, joined }
+    })
+  }
+
+  accept(wire: Wire): End {
+    const peer = `${++this.#peers}`
+    this.#clients.set(peer, wire)
+    return {
+      receive: (frames) =>
+        this.#run((now) =>
+          this.#engine.receivePeers(
+            this.#served,
+            frames.map((frame) => ({ _tag: "Received", peer, frames: [frame] })),
+            now
+          )
+        ),
+      roomy: () => this.#pump(),
+      ended: () => {
+        this.#clients.delete(peer)
+        this.#run((now) => this.#engine.receivePeers(this.#served, [{ _tag: "Gone", peer }], now))
+      }
+    }
+  }
+
+  publish(key: string, value: string, lifetime = 0): boolean {
+    this.#run(() => void this.#engine.publish(new Tuple(key, value), lifetime))
+    return this.map.entries.get(key)?.tuple.value === value
+  }
+
+  delete(key: string): void {
+    this.#run(() => void this.#engine.unpublish(key))
+  }
+
+  kill(): void {
+    this.#alive = false
+    for (const { dialer } of this.#remotes) {
+      dialer.stop()
+      dialer.wire?.end(true)
+    }
+    for (const wire of this.#clients.values()) wire.end(true)
+  }
+
+  wake(): void {
+    // Ticks that were due meanwhile are late, and those to come are later than they were said to be.
+    this.#armed = Number.POSITIVE_INFINITY
+    this.#arm()
+  }
+
+  held(): ReadonlyMap<string, string> {
+    const live = Array.from(this.map.entries.values()).filter((one) => TupleMap.isLive(one, this.#host.timeOfDay()))
+    return new Map(live.map(({ tuple }) => [tuple.key, tuple.value]))
+  }
+
+  complaints(): ReadonlyArray<string> {
+    const { counters } = this.#engine.journal
+    const malformed = [...Object.values(counters.malformed), ...Object.values(counters.malformedTrailers)]
+    return [
+      ...(counters.defects > 0 ? [`${counters.defects} defects`] : []),
+      ...(malformed.some((count) => count > 0) ? ["was sent something malformed"] : []),
+      ...this.#remotes.flatMap(({ joined }) =>
+        joined.remote._tag === "Connected" ? [] : [`is ${joined.remote._tag} at ${joined.endpoint}`]
+      )
+    ]
+  }
+
+  #run(step: (now: number) => void): void {
+    if (!this.#alive) return
+    step(this.#host.monotonic())
+    this.#engine.flush()
+    this.#pump()
+    this.#arm()
+  }
+
+  /** Sends what there is room for. */
+  #pump(): void {
+    if (!this.#alive || this.#host.isPaused) return
+    for (const [peer, { back }] of this.#clients) {
+      const client = this.#served.clients.get(peer)
+      if (client !== undefined) send(client.mailbox, back)
+    }
+    for (const { dialer, joined } of this.#remotes) {
+      if (dialer.wire !== undefined) send(joined.mailbox, dialer.wire.there)
+    }
+  }
+
+  #arm(): void {
+    const due = this.#engine.deadline(this.#host.monotonic())
+    if (!this.#alive || due >= this.#armed || !Number.isFinite(due)) return
+    this.#armed = due
+    const tick = ++this.#tick
+    const { timeline } = this.#host
+    timeline.at(Math.ceil(this.#host.whenMonotonic(due)), () => {
+      if (tick !== this.#tick || this.#host.isPaused) return
+      this.#run((now) => {
+        this.#armed = Number.POSITIVE_INFINITY
+        if (this.#hasSlept(now)) this.#engine.slept()
+        this.#engine.tick(now)
+      })
+    })
+  }
+
+  /** As `GossipNode` has it. */
+  #hasSlept(now: number): boolean {
+    const before = this.#ahead
+    this.#ahead = this.#host.timeOfDay() - now
+    return this.#ahead - before > this.#engine.settings.remoteTimeout / 2
+  }
+}
+
+const send = (mailbox: Mailbox<Item, Uint8Array>, lane: Lane): void => {
+  for (let room = lane.room; room > 0 && !mailbox.outbox.isEmpty; room = lane.room) {
+    const frames = mailbox.takeNow(Math.min(room, chunk))
+    if (frames.length === 0) return
+    for (const frame of frames) lane.push(frame)
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * Rules of our nodes, broken on purpose: by what is put in the place of a store, a disk or a wire, never in `src`. The
+ * simulation has to find each of them, or it would not find the same fault made by mistake.
+ */
+import * as Message from "../../src/protocol/Message.ts"
+import * as Trailer from "../../src/protocol/Trailer.ts"
+import { elsewhere, type Outcome } from "../../src/protocol/TupleMap.ts"
+import { Dice } from "./Dice.ts"
+import type { Wish } from "./generate.ts"
+import type { Host } from "./Host.ts"
+import type { Rules } from "./World.ts"
+
+export interface Mutation {
+  /** The rule, and what is done instead. */
+  readonly rule: string
+  readonly kind: Wish["kind"]
+  /** For one run. */
+  readonly rules: () => Rules
+  /** One of so many seeds finds it. */
+  readonly within: number
+}
+
+const [HELLO, PUBLISH, PING, PONG, INVALID] = [1, 2, 3, 4, 5]
+
+const isOurs = ({ spec }: Host): boolean => spec.kind === "ours"
+
+/** The frame without what stands behind the fields of version 1. */
+const bare = (frame: Uint8Array): Uint8Array => {
+  const message = Message.decode([frame])
+  if (message._tag === "Publish") return Message.encode(Message.publish(message.tuple))
+  return message._tag === "Hello" ? Message.encode(Message.hello) : frame
+}
+
+/** Whether a PING or PONG carries this section: it is the first one of its trailer. */
+const carries = (frame: Uint8Array, tag: number): boolean =>
+  (frame[2] === PING || frame[2] === PONG) && frame[13] === tag
+
+const dropping =
+  (drops: (frame: Uint8Array, from: Host, to: Host) => boolean) =>
+  (frame: Uint8Array, from: Host, to: Host): Uint8Array | undefined =>
+    drops(frame, from, to) ? undefined : frame
+
+const sometimes = (id: number, chance: number) => () => {
+  const dice = new Dice(3)
+  return { carry: dropping((frame) => frame[2] === id && dice.chance(chance)) }
+}
+
+/** The outcome of a merge is another one than it is. */
+const saying =
+  (outcome: Outcome, instead: Outcome): (() => Rules) =>
+  () => ({
+    store: (store) => ({
+      ...store,
+      merge: (change, arrival) => {
+        const was = store.merge(change, arrival)
+        return was === outcome ? instead : was
+      }
+    })
+  })
+
+export const mutations = {
+  "last to arrive wins": {
+    rule: "the newer version is held: the one that comes last is",
+    kind: "ours",
+    within: 20,
+    rules: () => ({
+      store: (store) => ({ ...store, merge: ({ tuple }, arrival) => store.merge({ tuple }, arrival) })
+    })
+  },
+  "time of day alone": {
+    rule: "a version is greater than all that were seen: it is the time of day, which may be behind",
+    kind: "ours",
+    within: 50,
+    rules: () => ({
+      store: (store, map) => ({
+        ...store,
+        merge: (change, arrival) => {
+          if (change.version === undefined) map.last = undefined
+          return store.merge(change, arrival)
+        }
+      })
+    })
+  },
+  "versions are not told": {
+    rule: "who knows versions is told them: all are told bare tuples",
+    kind: "ours",
+    within: 20,
+    rules: () => ({ carry: (frame) => bare(frame) })
+  },
+  "HELLO is bare": {
+    rule: "a client says that it knows versions: it does not",
+    kind: "ours",
+    within: 20,
+    rules: () => ({ carry: (frame) => (frame[2] === HELLO ? bare(frame) : frame) })
+  },
+  "a newer version of a value is not passed on": {
+    rule: "who knows versions is told a newer one of the value that is held: nobody is",
+    kind: "ours",
+    within: 100,
+    rules: saying("Renewed", "Duplicate")
+  },
+  "tuples get lost": {
+    rule: "what was put into an outbox is sent: one tuple of fifty is not",
+    kind: undefined,
+    within: 100,
+    rules: sometimes(PUBLISH, 0.02)
+  },
+  "PONGs get lost": {
+    rule: "each PING has its PONG: one of five has none",
+    kind: undefined,
+    within: 400,
+    rules: sometimes(PONG, 0.2)
+  },
+  "INVALID is not heard": {
+    rule: "INVALID is answered with HELLO, and with what the server lacks: it is not heard",
+    kind: undefined,
+    within: 1500,
+    rules: () => ({ carry: dropping((frame, _, to) => frame[2] === INVALID && isOurs(to)) })
+  },
+  "no PING": {
+    rule: "a server hears from us within its timeout: nodes of version 1 hear no PING",
+    kind: "mixed",
+    within: 20,
+    rules: () => ({ carry: dropping((frame, _, to) => frame[2] === PING && !isOurs(to)) })
+  },
+  "echo to version 1": {
+    rule: "a tuple does not go back to a node of version 1 that sent it: it does",
+    kind: "mixed",
+    within: 200,
+    rules: () => ({
+      answer: (frame, from, to) => (frame[2] === PUBLISH && isOurs(to) && !isOurs(from) ? frame : undefined)
+    })
+  },
+  "the dump ends early": {
+    rule: "HELLO is answered with all tuples: the last one is missing",
+    kind: undefined,
+    within: 200,
+    rules: () => ({
+      store: (store) => ({
+        ...store,
+        read: (range) => {
+          const all = store.read(range)
+          if (range.whole === undefined) return all
+          const keys = Math.max(0, range.whole.keys - 1)
+          return store.read({ ...range, whole: { ...range.whole, keys } })
+        }
+      })
+    })
+  },
+  "news are not said again": {
+    rule: "what a peer missed, behind its queue or in a break, is looked up: nothing is found",
+    kind: undefined,
+    within: 100,
+    rules: () => ({
+      store: (store) => ({
+        ...store,
+        read: (range) => (range.unknownTo === undefined ? store.read(range) : store.read({ upTo: 0 }))
+      })
+    })
+  },
+  "what a server lost is not said again": {
+    rule: "what a server had and turns out to lack is said again: it is not",
+    kind: undefined,
+    within: 500,
+    rules: () => ({
+      store: (store) => ({
+        ...store,
+        read: (range) => (range.knownTo === undefined ? store.read(range) : store.read({ upTo: 0 }))
+      })
+    })
+  },
+  "deletes are forgotten": {
+    rule: "it is remembered that a key was deleted: it is forgotten at once",
+    kind: "ours",
+    within: 200,
+    rules: () => ({
+      store: (store) => ({
+        ...store,
+        merge: (change, arrival) => store.merge(change, { ...arrival, retention: 0 }),
+        collect: (now, _, most) => store.collect(now, 0, most)
+      })
+    })
+  },
+  "deletes are not told": {
+    rule: "who hears of a delete deletes: he does not",
+    kind: "ours",
+    within: 50,
+    rules: () => ({
+      store: (store) => ({
+        ...store,
+        merge: (change, arrival) =>
+          change.deleted === true && arrival.link !== elsewhere ? "Duplicate" : store.merge(change, arrival)
+      })
+    })
+  },
+  "lifetimes are not told": {
+    rule: "a value has its lifetime at every node: it has none where it was not published",
+    kind: "ours",
+    within: 50,
+    rules: () => ({
+      store: (store) => ({
+        ...store,
+        merge: (change, arrival) =>
+          store.merge(arrival.link === elsewhere ? change : { ...change, lifetime: 0 }, arrival)
+      })
+    })
+  },
+  "differences are not found": {
+    rule: "two nodes of ours find out where they differ: what they say for it does not arrive",
+    kind: "ours",
+    within: 200,
+    rules: () => ({ carry: dropping((frame) => carries(frame, Trailer.tags.ranges)) })
+  },
+  "what is wanted is not given": {
+    rule: "who lacks something asks for it, and is given it: he is not heard",
+    kind: "ours",
+    within: 200,
+    rules: () => ({ carry: dropping((frame) => carries(frame, Trailer.tags.wanted)) })
+  },
+  "the disk forgets": {
+    rule: "what was acknowledged is there after a restart: it is not",
+    kind: "ours",
+    within: 500,
+    rules: () => ({ disk: () => [] })
+  }
+} satisfies Readonly<Record<string, Mutation>>
+
+export type Name = keyof typeof mutations
