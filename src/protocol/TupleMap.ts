@@ -17,10 +17,13 @@
  * @since 0.1.0
  */
 import { Ends } from "./Ends.ts"
+import { isKnown, type Known } from "./Known.ts"
 import type { Octets } from "./Octets.ts"
 import * as Past from "./Past.ts"
 import { Tuple } from "./Tuple.ts"
 import * as Version from "./Version.ts"
+
+export { isKnown, type Known } from "./Known.ts"
 
 /**
  * What is said of a key: that it has this value, for so many milliseconds from the moment on when it was set if it has a
@@ -92,17 +95,6 @@ export const remaining = ({ endsAt, lifetime }: Entry, clock: number): number =>
  * @category models
  */
 export const elsewhere = 0
-
-/**
- * What a remote is known to have: everything up to the sequence number `synced`, and what it said itself.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Known {
-  readonly link: number
-  readonly synced: number
-}
 
 /**
  * @since 0.1.0
@@ -400,12 +392,3 @@ const isWanted = (entry: Entry, { except, knownTo, unknownTo, upTo }: Range): bo
   (unknownTo === undefined || !isKnown(entry, unknownTo)) &&
   (knownTo === undefined || isKnown(entry, knownTo)) &&
   except?.has(entry.tuple.keyOctets) !== true
-
-/**
- * Whether a remote is known to have an entry, as nobody else has said it since.
- *
- * @since 0.1.0
- * @category reading
- */
-export const isKnown = (entry: Entry, { link, synced }: Known): boolean =>
-  entry.sequence <= synced || entry.link === link
