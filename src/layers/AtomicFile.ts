@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { FileHandle } from "node:fs/promises"
 import type { Stats } from "node:fs"
@@ -12,23 +11,8 @@ import { constants, createReadStream } from "node:fs"
 import { copyFile, link, open, realpath, rename, stat, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
 import { getSystemErrorMessage } from "node:util"
+import { FileError } from "./FileError.ts"
 import { codeOf } from "./ZmqError.ts"
-
-/**
- * A file that could not be written, and has its old content still; one that could not be read. `detail` is one line.
- *
- * @since 0.1.0
- * @category errors
- */
-export class FileError extends Data.TaggedError("FileError")<{
-  readonly operation: "read" | "write"
-  readonly path: string
-  readonly detail: string
-}> {
-  override get message(): string {
-    return `cannot ${this.operation} ${this.path}: ${this.detail}`
-  }
-}
 
 /**
  * @since 0.1.0

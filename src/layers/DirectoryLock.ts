@@ -13,7 +13,8 @@ import type * as Scope from "effect/Scope"
 import type { DatabaseSync } from "node:sqlite"
 import { accessSync, chmodSync, constants } from "node:fs"
 import { dirname } from "node:path"
-import { type FileError, fileError } from "./AtomicFile.ts"
+import { fileError } from "./AtomicFile.ts"
+import type { FileError } from "./FileError.ts"
 
 /**
  * Somebody else has it; or this process, a second time.

@@ -9,7 +9,8 @@ import type { Stats } from "node:fs"
 import { stat } from "node:fs/promises"
 import type { ConfigurationError } from "../protocol/Configuration.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
-import { FileError, readFile, writeFileAtomically } from "./AtomicFile.ts"
+import { readFile, writeFileAtomically } from "./AtomicFile.ts"
+import { FileError } from "./FileError.ts"
 import * as NodeConfig from "./NodeConfig.ts"
 
 /** Octets: more than any configuration has. While one is read the node does nothing else. */

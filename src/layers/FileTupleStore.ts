@@ -18,12 +18,26 @@ import { Tuple } from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
 import * as Version from "../protocol/Version.ts"
 import { TupleStore } from "../services/TupleStore.ts"
-import type { FileError } from "./AtomicFile.ts"
+import type { FileError } from "./FileError.ts"
 import type { DirectoryLocked } from "./DirectoryLock.ts"
 import * as MemoryTupleStore from "./MemoryTupleStore.ts"
 import type * as RecordFormat from "./RecordFormat.ts"
 import * as RecordLog from "./RecordLog.ts"
 import * as TupleRecord from "./TupleRecord.ts"
+
+/**
+ * `directory` is made where there is none. `sync` is after how many milliseconds, at most, what was committed is told to reach
+ * the disk; 0: before the commit ends; 1000 unless it is given. The log is made anew when it is `spare` octets longer than
+ * what is live; 4 MiB.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly directory: string
+  readonly sync?: number
+  readonly spare?: number
+}
 
 /**
  * Fails where the directory cannot be used. What happens to the disk from then on is said in the log and by `disk`: all
@@ -32,9 +46,7 @@ import * as TupleRecord from "./TupleRecord.ts"
  * @since 0.1.0
  * @category layers
  */
-export const layer = (
-  options: Omit<RecordLog.Options, "isKnown">
-): Layer.Layer<TupleStore, DirectoryLocked | FileError> =>
+export const layer = (options: Options): Layer.Layer<TupleStore, DirectoryLocked | FileError> =>
   Layer.effect(
     TupleStore,
     Effect.gen(function* () {

@@ -15,7 +15,7 @@ import type { Security } from "../protocol/Security.ts"
 import { isGuarded, serverMechanism } from "../protocol/Security.ts"
 import * as Z85 from "../protocol/Z85.ts"
 import type { Applicant, Credentials, Guard } from "../services/Transport.ts"
-import { FileError } from "./AtomicFile.ts"
+import { FileError } from "./FileError.ts"
 import { areCounted } from "./Connections.ts"
 import * as KeyFiles from "./KeyFiles.ts"
 

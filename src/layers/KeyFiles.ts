@@ -14,7 +14,8 @@ import { join } from "node:path"
 import * as Certificate from "../protocol/Certificate.ts"
 import * as Octets from "../protocol/Octets.ts"
 import * as Z85 from "../protocol/Z85.ts"
-import { FileError, fileError, readFile } from "./AtomicFile.ts"
+import { fileError, readFile } from "./AtomicFile.ts"
+import { FileError } from "./FileError.ts"
 
 /** Octets of a certificate, or of a list: 50,000 keys. While one is read the node does nothing else. */
 const longest = 2 ** 21

@@ -13,7 +13,7 @@ import type { Security } from "../protocol/Security.ts"
 import { rulesOf } from "../protocol/Security.ts"
 import { GossipError } from "../services/Gossip.ts"
 import type { GossipConfig } from "../services/GossipConfig.ts"
-import type { FileError } from "./AtomicFile.ts"
+import type { FileError } from "./FileError.ts"
 import * as Guards from "./Guards.ts"
 import type { LinkSettings } from "./NodeLinks.ts"
 

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { vi } from "vitest"
 import * as Guards from "../../src/layers/Guards.ts"
 import * as KeyFiles from "../../src/layers/KeyFiles.ts"
-import type { FileError as KeyFilesError } from "../../src/layers/AtomicFile.ts"
+import { FileError as KeyFilesError } from "../../src/layers/FileError.ts"
 import { eventually, temporaryDirectory } from "../interop/OurNode.ts"
 
 /** What the system has no descriptor for, and how often it was wanted. */
@@ -21,7 +21,7 @@ vi.mock(import("../../src/layers/AtomicFile.ts"), async (original) => {
       Effect.suspend(() => {
         if (path !== broken.path) return actual.readFile(path, most)
         broken.times += 1
-        return Effect.fail(new actual.FileError({ operation: "read", path, detail: "too many open files" }))
+        return Effect.fail(new KeyFilesError({ operation: "read", path, detail: "too many open files" }))
       })
   }
 })

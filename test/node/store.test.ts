@@ -33,8 +33,12 @@ const put = (
 type Version = Entry["version"]
 
 const entriesOf = (store: Store): ReadonlyArray<Entry> =>
-  // On a clock that goes on while a store is closed.
-  Array.from({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) }, (entry) => ({ ...entry, endsAt: 0 }))
+  // Those are of one life of a store.
+  Array.from({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) }, (entry) => ({
+    ...entry,
+    endsAt: 0,
+    since: 0
+  }))
 
 const textsOf = (store: Store) => entriesOf(store).map(({ tuple }) => `${tuple.keyOctets}=${tuple.valueOctets}`)
 
