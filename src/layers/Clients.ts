@@ -203,6 +203,16 @@ export class Clients {
     return true
   }
 
+  /** How many of the entries of one message, which was counted already, the client may still say. */
+  mayTake(client: Client, entries: number, most: number): number {
+    const left = most === 0 ? entries : Math.max(0, most - client.spoke + 1)
+    client.spoke += Math.max(0, entries - 1)
+    if (entries > left) {
+      this.#journal.refuse("rate", () => `${client.name} sends more than ${most} tuples a second`, client)
+    }
+    return Math.min(left, entries)
+  }
+
   /** Whether this message is one that the client may still send. */
   isInTime(client: Client, now: number, most: number): boolean {
     if (most === 0) return true

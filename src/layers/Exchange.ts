@@ -89,6 +89,8 @@ interface Engine {
   readonly retention: () => number
   /** Forgets what is held of a key. */
   readonly forget: (key: Octets) => void
+  /** How many of so many entries that came at once may be taken. */
+  readonly mayTake: (link: Link, entries: number) => number
   readonly accept: (link: Link, change: Change) => void
   /** Whether the other may be given so many entries more, now. */
   readonly mayGive: (link: Link, entries: number) => boolean
@@ -196,7 +198,7 @@ export class Exchange {
     for (const { body, tag } of cargo.sections) {
       switch (tag) {
         case Trailer.tags.entries:
-          for (const change of Batch.decode(body) ?? []) this.#engine.accept(link, change)
+          this.#accept(link, Batch.decode(body) ?? [])
           break
         case Trailer.tags.ranges: {
           const ranges = Ranges.decode(body)
@@ -211,6 +213,12 @@ export class Exchange {
         }
       }
     }
+  }
+
+  /** Each counts as a message. What is one too many is missed, and found when the two are compared again. */
+  #accept(link: Link, changes: ReadonlyArray<Change>): void {
+    const count = this.#engine.mayTake(link, changes.length)
+    for (const change of changes.slice(0, count)) this.#engine.accept(link, change)
   }
 
   #answer(link: Link, ranges: Ranges.Ranges): void {

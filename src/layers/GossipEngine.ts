@@ -84,6 +84,10 @@ export class GossipEngine {
       timeOfDay,
       retention: () => this.settings.retention,
       forget: (key) => this.#acceptance.forget(key),
+      mayTake: (link, entries) => {
+        this.intake.charge(entries - 1, this.now, this.settings.totalMessagesPerSecond)
+        return "served" in link ? this.#clients.mayTake(link, entries, this.settings.messagesPerSecond) : entries
+      },
       accept: (link, change) => {
         if ("served" in link) this.#accept(link, change)
         else {

@@ -41,6 +41,11 @@ export class Intake {
     return { count, wait }
   }
 
+  /** So many more were in what was taken. */
+  charge(more: number, now: number, perSecond: number): void {
+    if (perSecond > 0 && more > 0) this.#allowance = Allowance.take(this.#allowance, now, perSecond, more)
+  }
+
   /** What a peer has sent; what is malformed is counted. */
   decode(link: Link, frames: Frames): Message.Message | Message.Malformed {
     const message = Message.decode(frames)

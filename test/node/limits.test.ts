@@ -4,6 +4,10 @@ import { Effect, Stream } from "effect"
 import * as Gossip from "../../src/Gossip.ts"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import * as Batch from "../../src/protocol/Batch.ts"
+import * as Message from "../../src/protocol/Message.ts"
+import * as Trailer from "../../src/protocol/Trailer.ts"
+import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as Version from "../../src/protocol/Version.ts"
 import { show, Wire } from "../interop/RawPeer.ts"
 import { build, capture, endpointOf, knows, pass, rawClient, settle, start } from "./support.ts"
@@ -209,6 +213,51 @@ describe("clients", () => {
       yield* settle(network)
       assert.strictEqual(fast.take().at(-1), "PONG")
       assert.deepInclude((yield* gossip.status).listeners[0], { peers: 2, members: 2 })
+    })
+  )
+})
+
+/** PING with so many entries behind it, as a node of ours tells them. */
+const batch = (keys: number, prefix = "k") => {
+  const change = (n: number) => ({
+    tuple: new Tuple(`${prefix}${n}`, "v"),
+    version: { time: n, counter: 0, origin: Version.nobody }
+  })
+  const body = Batch.encode(Array.from({ length: keys }, (_, n) => change(n)))
+  return Message.encode({ ...Message.ping, trailer: Trailer.make({ tag: Trailer.tags.entries, body }) })
+}
+const ours = Message.encode(Message.greeting)
+
+describe("entries that come many at a time", () => {
+  it.effect("count as messages, each of them: of one client", () =>
+    Effect.gen(function* () {
+      const { client, gossip, network, refused } = yield* limited({ messagesPerSecond: 10 })
+      const fast = yield* client("fast")
+      yield* fast.say(ours, batch(100))
+      yield* settle(network)
+      assert.strictEqual((yield* gossip.status).tuples, 9)
+      assert.strictEqual((yield* refused).rate, 1)
+      yield* pass(network, 1000)
+      yield* fast.say(batch(9, "l"))
+      yield* settle(network)
+      assert.strictEqual((yield* gossip.status).tuples, 18)
+    })
+  )
+
+  it.effect("count as messages, each of them: of all together", () =>
+    Effect.gen(function* () {
+      const { client, gossip, network } = yield* limited({ totalMessagesPerSecond: 1000 })
+      const fast = yield* client("fast")
+      yield* Effect.forkScoped(fast.say(ours, ...Array.from({ length: 100 }, (_, n) => batch(100, `k${n}-`))))
+      yield* settle(network)
+      // A turn is 50 messages, and is charged for when it is known how much was in it.
+      assert.strictEqual((yield* gossip.status).tuples, 4900)
+      yield* pass(network, 3000)
+      assert.strictEqual((yield* gossip.status).tuples, 4900)
+      yield* pass(network, 3000)
+      assert.strictEqual((yield* gossip.status).tuples, 9900)
+      yield* pass(network, 6000)
+      assert.strictEqual((yield* gossip.status).tuples, 10_000)
     })
   )
 })
