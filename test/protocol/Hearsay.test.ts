@@ -89,6 +89,7 @@ class Node {
   /** Values of these come and go by one link until the key is damped; gives how many were taken. */
   chase(link: number, values: string): number {
     for (let taken = 0; ; taken++) {
+      assert.isBelow(taken, 100, "it is never damped")
       if (this.say(link, values.charAt(taken % values.length)) === "Damped") return taken
       for (const peer of this.peers) if (peer.link !== link) this.echo(peer.link)
       this.now += 1
