@@ -15,6 +15,7 @@ import type { Peer } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import type { Client, Served } from "./GossipLink.ts"
 import * as Exchange from "./Exchange.ts"
+import type { Flights } from "./Flights.ts"
 import type { Journal } from "./Journal.ts"
 import * as Mailbox from "./Mailbox.ts"
 
@@ -32,6 +33,7 @@ export class Clients {
   readonly #store: TupleStore["Service"]
   readonly #journal: Journal
   readonly #load: Mailbox.Load
+  readonly #flights: Flights
   readonly #link: () => number
   readonly #told: (client: Client, entry: Entry) => void
   readonly #clock: () => number
@@ -47,12 +49,14 @@ export class Clients {
     store: TupleStore["Service"],
     journal: Journal,
     load: Mailbox.Load,
+    flights: Flights,
     link: () => number,
     told: (client: Client, entry: Entry) => void,
     clock: () => number
   ) {
     this.#clock = clock
     this.#store = store
+    this.#flights = flights
     this.#load = load
     this.#link = link
     this.#told = told
@@ -79,6 +83,7 @@ export class Clients {
       this.leave(oldest.served, oldest.peer)
     }
     const link = this.#link()
+    const window = this.#flights.ofClient(served, peer, () => client.ours)
     const client: Client = {
       name,
       link,
@@ -94,12 +99,14 @@ export class Clients {
       progress: Exchange.begin(),
       told: new Told(),
       session: Session.start,
+      flight: window.flight,
       mailbox: Mailbox.ofFrames(this.#store, {
         link,
         limits: Mailbox.limits(settings),
         load: this.#load,
         rule: served.rules.read,
         carrier: Message.pong,
+        window,
         ours: () => client.ours,
         told: (entry) => this.#told(client, entry),
         clock: this.#clock,
@@ -122,6 +129,7 @@ export class Clients {
     this.#strangers.delete(client)
     this.#owed.delete(client)
     client.mailbox.outbox.clear()
+    this.#flights.left(client, false)
     served.left(peer)
     this.#journal.trace(() => `${client.name}: gone`, client)
   }
@@ -129,6 +137,7 @@ export class Clients {
   /** The listener is gone, and its clients with it. */
   leaveAll(served: Served): void {
     for (const peer of Array.from(served.clients.keys())) this.leave(served, peer)
+    this.#flights.leftAll(served)
   }
 
   /** A tuple of it was not taken. */

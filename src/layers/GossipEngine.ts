@@ -21,6 +21,7 @@ import type { TupleStore } from "../services/TupleStore.ts"
 import { Acceptance } from "./Acceptance.ts"
 import { Clients } from "./Clients.ts"
 import * as Exchange from "./Exchange.ts"
+import { Flights } from "./Flights.ts"
 import type { Client, Joined, Link, Served, Subscriber } from "./GossipLink.ts"
 import { isCompared, isOurs, nameOf, noteTold, timingOf } from "./GossipLink.ts"
 import { Intake } from "./Intake.ts"
@@ -60,25 +61,21 @@ export class GossipEngine {
   readonly #report: StatusReport
   readonly gate = new Mailbox.Gate()
   readonly #load = new Mailbox.Load(this.gate)
+  readonly #flights: Flights
   #links = TupleMap.elsewhere
   /** What the store held from the beginning is no news: whoever has another value by now has a later one. */
   readonly #restored: number
 
-  /** `timeOfDay` is in milliseconds. */
-  constructor(store: TupleStore["Service"], settings: Settings.Settings, timeOfDay: () => number) {
+  /** `timeOfDay` is in milliseconds; nobody knows the `secret`. */
+  constructor(store: TupleStore["Service"], settings: Settings.Settings, timeOfDay: () => number, secret: string) {
     this.#store = store
     this.#restored = store.sequence()
     this.settings = settings
     this.journal.verbose = settings.verbose
     const told = (client: Client, entry: TupleMap.Entry) => noteTold(client, entry, this.now, false)
-    this.#clients = new Clients(
-      store,
-      this.journal,
-      this.#load,
-      () => ++this.#links,
-      told,
-      () => this.now
-    )
+    const clock = () => this.now
+    this.#flights = new Flights(this, this.#touched, secret)
+    this.#clients = new Clients(store, this.journal, this.#load, this.#flights, () => ++this.#links, told, clock)
     this.#quota = new Quota({ [Symbol.iterator]: () => store.read({ upTo: store.sequence() }) })
     this.#exchange = new Exchange.Exchange(store, {
       timeOfDay,
@@ -119,12 +116,13 @@ export class GossipEngine {
     for (const event of events) {
       if (event._tag === "Gone") {
         this.leave(served, event.peer)
+        this.#flights.left({ served, peer: event.peer }, true)
         continue
       }
       const client = this.#clients.find(served, event.peer, this.settings)
       if (client === undefined) continue
       const inTime = this.#clients.isInTime(client, now, this.settings.messagesPerSecond)
-      const message = inTime ? this.intake.decode(client, event.frames) : tooMany
+      const message = inTime ? this.#flights.read(client, event.frames) : tooMany
       this.now = now
       this.#guard(client, () => this.#stepSession(client, { _tag: "Received", message, now }))
     }
@@ -144,6 +142,7 @@ export class GossipEngine {
 
   down(joined: Joined): void {
     joined.mailbox.outbox.clear()
+    joined.flight.clear()
     this.#stepRemote(joined, { _tag: "Down" })
   }
 
@@ -151,7 +150,7 @@ export class GossipEngine {
   receiveRemote(joined: Joined, messages: ReadonlyArray<Frames>, now: number): void {
     this.now = now
     for (const frames of messages) {
-      const message = this.intake.decode(joined, frames)
+      const message = this.#flights.read(joined, frames)
       if (message._tag === "Invalid") this.journal.counters.invalidReceived += 1
       const sequence = this.#store.sequence()
       this.#guard(joined, () => this.#stepRemote(joined, { _tag: "Received", message, now, sequence }))
@@ -175,6 +174,7 @@ export class GossipEngine {
       store: this.#store,
       settings: this.settings,
       load: this.#load,
+      flights: this.#flights,
       synced: this.#restored,
       clock: () => this.now
     })
@@ -226,6 +226,7 @@ export class GossipEngine {
   tick(now: number): void {
     this.now = now
     this.#acceptance.tick(now)
+    this.#flights.tick(now)
     for (const { mailbox } of this.#clients.permit(now, this.settings.dumpsPerSecond)) this.#touched.add(mailbox)
     for (const { clients } of this.served.values()) {
       for (const client of clients.values()) {
@@ -242,7 +243,8 @@ export class GossipEngine {
 
   /** When the next tick is due, in milliseconds; infinity where none is. */
   deadline(now: number): number {
-    let due = Math.min(this.#clients.deadline(this.settings.dumpsPerSecond), this.#acceptance.deadline(now))
+    const dumps = this.#clients.deadline(this.settings.dumpsPerSecond)
+    let due = Math.min(dumps, this.#acceptance.deadline(now), this.#flights.deadline(now))
     for (const { remote } of this.joined.values()) due = Math.min(due, Remote.deadline(remote) ?? due)
     const timeout = this.settings.serverTimeout
     if (timeout === undefined || timeout === 0) return due
@@ -291,7 +293,8 @@ export class GossipEngine {
           client.ours = action.ours
           client.told.clear()
           if (action.digest !== undefined && isCompared(client) && !this.#exchange.meet(client, action.digest)) break
-          if (input._tag === "Received") this.#owe(client, input.now)
+          this.#clients.owe(client, this.#quota.octets, this.now, this.settings.dumpsPerSecond)
+          this.#touched.add(client.mailbox)
           break
         case "Take":
           if (client.ours) this.#exchange.take(client, action.cargo)
@@ -370,11 +373,6 @@ export class GossipEngine {
   #push(link: Link, frame: Uint8Array): void {
     if (!link.mailbox.outbox.push(frame)) this.journal.counters.repliesDropped += 1
     this.#touched.add(link.mailbox)
-  }
-
-  #owe(client: Client, now: number): void {
-    this.#clients.owe(client, this.#quota.octets, now, this.settings.dumpsPerSecond)
-    this.#touched.add(client.mailbox)
   }
 
   #pour(link: Link, entries: Iterator<TupleMap.Entry, void>, ours = isOurs(link)): void {

@@ -5,6 +5,7 @@
  */
 import type { Allowance } from "../protocol/Allowance.ts"
 import type { Reply } from "../protocol/Command.ts"
+import type { Flight } from "../protocol/Flight.ts"
 import type { Refusals } from "../protocol/Refusals.ts"
 import type * as Remote from "../protocol/Remote.ts"
 import type { Rules } from "../protocol/Security.ts"
@@ -40,6 +41,7 @@ export interface Client {
   /** What waits for its echo. */
   readonly told: Told
   session: Session.State
+  readonly flight: Flight
   readonly mailbox: Mailbox<Item, Uint8Array>
 }
 
@@ -69,6 +71,7 @@ export interface Joined {
   error: string | undefined
   /** Ends the connection that there is, on which nothing was heard for so many ms. */
   giveUp: (silent: number) => void
+  readonly flight: Flight
   readonly mailbox: Mailbox<Item, Uint8Array>
 }
 

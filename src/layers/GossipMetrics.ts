@@ -14,7 +14,7 @@
  * | `zgossip_invalid_total` | counter | `direction`: sent, received |
  * | `zgossip_malformed_total`, `zgossip_malformed_trailers_total`, `zgossip_refused_total` | counter | `reason` |
  * | `zgossip_replies_dropped_total`, `zgossip_defects_total` | counter | |
- * | `zgossip_fell_behind_total`, `zgossip_messages_delayed_total` | counter | |
+ * | `zgossip_fell_behind_total`, `zgossip_windows_full_total`, `zgossip_messages_delayed_total` | counter | |
  * | `zgossip_dumps_delayed_total`, `zgossip_dumps_merged_total` | counter | |
  *
  * @since 0.1.0
@@ -107,6 +107,10 @@ const names: { readonly [counter in keyof Counters]: Named } = {
   fellBehind: {
     name: "zgossip_fell_behind_total",
     description: "Times a peer or subscriber had not read what there was room for"
+  },
+  windowsFull: {
+    name: "zgossip_windows_full_total",
+    description: "Times a peer had not read what may be under way to it, see limits/flight-octets"
   },
   messagesDelayed: {
     name: "zgossip_messages_delayed_total",

@@ -18,6 +18,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberHandle from "effect/FiberHandle"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -68,6 +69,9 @@ interface Input {
  */
 export type Submit = <A>(run: (engine: GossipEngine, now: number) => A) => Effect.Effect<A, GossipError>
 
+/** So many numbers that nobody guesses, and a test with a seed knows. */
+const secret = Effect.map(Effect.all(Array.from({ length: 8 }, () => Random.nextInt)), (numbers) => numbers.join(" "))
+
 /**
  * A node that has done nothing yet; `start` makes what its configuration says so.
  *
@@ -81,7 +85,7 @@ export const make = Effect.gen(function* () {
 
   const clock = yield* Clock.Clock
   const timeOfDay = () => clock.currentTimeMillisUnsafe()
-  const engine = new GossipEngine(store, (yield* config.get).settings, timeOfDay)
+  const engine = new GossipEngine(store, (yield* config.get).settings, timeOfDay, yield* secret)
   const isLive = (entry: TupleMap.Entry) => TupleMap.isLive(entry, engine.now)
   const inbox = yield* Queue.bounded<Input, Cause.Done>(inboxCapacity)
   const stopped = yield* Deferred.make<void>()

@@ -45,6 +45,7 @@ export class Journal {
     invalidReceived: 0,
     repliesDropped: 0,
     fellBehind: 0,
+    windowsFull: 0,
     messagesDelayed: 0,
     dumpsDelayed: 0,
     dumpsMerged: 0,

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { Reply } from "../protocol/Command.ts"
 import * as Batch from "../protocol/Batch.ts"
+import type { Flight } from "../protocol/Flight.ts"
 import * as Message from "../protocol/Message.ts"
 import type { Limits } from "../protocol/Outbox.ts"
 import { Outbox } from "../protocol/Outbox.ts"
@@ -90,12 +91,18 @@ export class Mailbox<A, B = A> {
   readonly #load: Load
 
   readonly #pack: (items: ReadonlyArray<A>) => ReadonlyArray<B>
+  readonly #window: Window | undefined
 
-  /** `pack` makes of the items that were taken what their reader gets. */
-  constructor(outbox: Outbox<A>, load: Load, pack: (items: ReadonlyArray<A>) => ReadonlyArray<B>) {
+  /**
+   * `pack` makes of the items that were taken what their reader gets. While a `window` has no room nothing is taken but
+   * replies.
+   */
+  constructor(outbox: Outbox<A>, load: Load, pack: (items: ReadonlyArray<A>) => ReadonlyArray<B>, window?: Window) {
     this.outbox = outbox
     this.#load = load
     this.#pack = pack
+    this.#window = window
+    if (window !== undefined) window.flight.reader = this
   }
 
   /** Waits until there is something to take, and takes a chunk of it; an empty one once the mailbox is closed. */
@@ -153,11 +160,34 @@ export class Mailbox<A, B = A> {
 
   /** Takes a chunk of what there is, and does not wait; of `most` items where that is less. */
   takeNow(most = chunkItems): ReadonlyArray<B> {
-    const taken = this.#pack(this.outbox.take(Math.min(most, this.#load.chunk), chunkSize))
+    const taken = this.#pack(this.#items(Math.min(most, this.#load.chunk)))
     this.#note(taken.length > 0)
     if (this.outbox.takesReplies || this.#closed) this.#roomy?.()
     return taken
   }
+
+  #items(chunk: number): ReadonlyArray<A> {
+    const window = this.#window
+    if (window === undefined) return this.outbox.take(chunk, chunkSize)
+    const { room } = window.flight
+    const items =
+      room > 0
+        ? this.outbox.take(chunk, Math.min(chunkSize, room))
+        : this.outbox.takeReplies(chunk, window.flight.overtakes)
+    if (window.flight.note(window.flight.room <= 0 && !this.outbox.isEmpty)) window.onFull()
+    return items
+  }
+}
+
+/**
+ * What of its reader is under way, and whom to tell where that is as much as may be.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Window {
+  readonly flight: Flight
+  readonly onFull: () => void
 }
 
 /** A peer counts its PONGs, and may have a hundred due at once: after a stall of all the silence that it bears. */
@@ -191,13 +221,15 @@ export const ofFrames = (
     ours,
     rule,
     told,
-    versions
+    versions,
+    window
   }: {
     readonly link: number
     readonly limits: Limits
     readonly load: Load
     readonly rule?: Rules["read"]
     readonly carrier: Message.Trailable
+    readonly window: Window
     readonly ours: () => boolean
     readonly told: (entry: Entry) => void
     readonly versions: boolean
@@ -212,7 +244,8 @@ export const ofFrames = (
       limits
     ),
     load,
-    (items) => pack(items, carrier, clock())
+    (items) => window.flight.dispatch(pack(items, carrier, clock())),
+    window
   )
 
 /**

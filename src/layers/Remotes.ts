@@ -9,6 +9,7 @@ import type { Settings } from "../protocol/Settings.ts"
 import { Told } from "../protocol/Told.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import * as Exchange from "./Exchange.ts"
+import type { Flights } from "./Flights.ts"
 import { isOurs, type Joined, noteTold } from "./GossipLink.ts"
 import * as Mailbox from "./Mailbox.ts"
 
@@ -23,6 +24,7 @@ export const make = (
   endpoint: string,
   {
     clock,
+    flights,
     link,
     load,
     settings,
@@ -33,10 +35,12 @@ export const make = (
     readonly store: TupleStore["Service"]
     readonly settings: Settings
     readonly load: Mailbox.Load
+    readonly flights: Flights
     readonly synced: number
     readonly clock: () => number
   }
 ): Joined => {
+  const window = flights.ofServer(() => isOurs(joined))
   const joined: Joined = {
     endpoint,
     link,
@@ -45,11 +49,13 @@ export const make = (
     told: new Told(),
     error: undefined,
     giveUp: () => {},
+    flight: window.flight,
     mailbox: Mailbox.ofFrames(store, {
       link,
       limits: Mailbox.limits(settings),
       load,
       carrier: Message.ping,
+      window,
       ours: () => isOurs(joined),
       told: (entry) => noteTold(joined, entry, clock(), false),
       clock,

@@ -46,9 +46,11 @@ class Reply<A> {
 /** Items that are made when their turn comes; none where there is nothing to be made of them any more. */
 class Source<A> {
   items: Iterator<A, void> | undefined
+  readonly isDump: boolean
 
-  constructor(items: Iterator<A, void>) {
+  constructor(items: Iterator<A, void>, isDump: boolean) {
     this.items = items
+    this.isDump = isDump
   }
 }
 
@@ -72,6 +74,8 @@ class Change<A> {
   }
 }
 
+type Queued<A> = A | Reply<A> | Source<A> | Change<A>
+
 const isDropped = (item: unknown): boolean => item instanceof Source && item.items === undefined
 
 /**
@@ -79,9 +83,11 @@ const isDropped = (item: unknown): boolean => item instanceof Source && item.ite
  * @category models
  */
 export class Outbox<A> {
-  #queue: Array<A | Reply<A> | Source<A> | Change<A> | undefined> = []
+  #queue: Array<Queued<A> | undefined> = []
   #head = 0
   #size = 0
+  /** How many replies are in the queue. */
+  #replies = 0
   /** The dump that has not begun. What is behind it waits for it. */
   #owed: Source<A> | undefined
   #permitted = false
@@ -163,13 +169,14 @@ export class Outbox<A> {
   push(item: A): boolean {
     if (!this.takesReplies) return false
     this.#queue.push(new Reply(item))
+    this.#replies += 1
     this.#size += this.#sizeOf(item)
     return true
   }
 
   /** Puts items that are made while they are taken. The caller bounds how many of these wait. */
   pour(items: Iterator<A, void>): void {
-    this.#queue.push(new Source(items))
+    this.#queue.push(new Source(items, false))
   }
 
   /**
@@ -194,7 +201,10 @@ export class Outbox<A> {
       this.#head = 0
       this.#dropped = 0
     }
-    this.#owed = new Source(dump((key, sequence) => void given.set(key, sequence)))
+    this.#owed = new Source(
+      dump((key, sequence) => void given.set(key, sequence)),
+      true
+    )
     this.#dump = this.#owed
     this.#given = given
     this.#queue.push(this.#owed)
@@ -211,6 +221,7 @@ export class Outbox<A> {
     const replies = this.#queue.slice(this.#head).filter((item) => item instanceof Reply)
     this.clear()
     this.#queue = replies
+    this.#replies = replies.length
     for (const { item } of replies) this.#size += this.#sizeOf(item)
   }
 
@@ -218,6 +229,7 @@ export class Outbox<A> {
     this.#queue = []
     this.#head = 0
     this.#size = 0
+    this.#replies = 0
     this.#owed = undefined
     this.#dump = undefined
     this.#given = undefined
@@ -236,6 +248,30 @@ export class Outbox<A> {
       taken.push(item)
       size += this.#sizeOf(item)
     }
+    this.#taken += taken.length
+    return taken
+  }
+
+  /**
+   * Takes up to so many replies and nothing else: those ahead of everything else, or also those that wait behind changes.
+   * None overtakes a dump: its reader waits for the reply to know where it ends.
+   */
+  takeReplies(maxItems: number, overtake: boolean): Array<A> {
+    const taken: Array<A> = []
+    if (this.#replies === 0) return taken
+    const kept: Array<Queued<A> | undefined> = []
+    let at = this.#head
+    for (; at < this.#queue.length && taken.length < maxItems; at++) {
+      const item = this.#queue[at]
+      if (item instanceof Reply) {
+        taken.push(item.item)
+        this.#size -= this.#sizeOf(item.item)
+      } else if (!overtake || (item instanceof Source && item.isDump && item.items !== undefined)) break
+      else kept.push(item)
+    }
+    this.#queue = [...kept, ...this.#queue.slice(at)]
+    this.#head = 0
+    this.#replies -= taken.length
     this.#taken += taken.length
     return taken
   }
@@ -263,6 +299,7 @@ export class Outbox<A> {
       return undefined
     }
     this.#advance()
+    if (item instanceof Reply) this.#replies -= 1
     const taken = item instanceof Reply || item instanceof Change ? item.item : item
     if (taken !== undefined) this.#size -= this.#sizeOf(taken)
     return item instanceof Change && item.isGiven ? undefined : taken

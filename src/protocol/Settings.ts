@@ -37,6 +37,7 @@ export interface Settings extends Security.Security {
   readonly messagesPerSecond: number
   readonly totalMessagesPerSecond: number
   readonly dumpsPerSecond: number
+  readonly flightOctets: number
   /** Unset or empty: in memory only. */
   readonly storeDirectory: string | undefined
   /** 0: before anybody is told. */
@@ -68,6 +69,7 @@ export const defaults: Settings = {
   messagesPerSecond: 0,
   totalMessagesPerSecond: 0,
   dumpsPerSecond: 2,
+  flightOctets: 2 ** 28,
   storeDirectory: undefined,
   storeSync: 1000
 }
@@ -97,8 +99,7 @@ export interface Definition {
   readonly takesEffect: string
 }
 
-/** The longest time that a timer of the runtime can wait, some 24 days. */
-const longest = 2 ** 31 - 1
+const longest = 2 ** 31 - 1 // that a timer of the runtime can wait, some 24 days
 
 /** Octets of a frame that can hold every key, every answer of the handshakes of CURVE, and some value. */
 const leastFrame = 1024
@@ -275,6 +276,14 @@ export const definitions: ReadonlyArray<Definition> = [
     takesEffect: "at once"
   },
   {
+    path: "limits/flight-octets",
+    field: "flightOctets",
+    type: whole("octets", 0),
+    about:
+      "how many octets of long frames may be under way to all peers together that are not known to have been read; each has a part of what is free, and may have one frame",
+    takesEffect: "at once"
+  },
+  {
     path: "store/directory",
     field: "storeDirectory",
     type: {
@@ -373,11 +382,10 @@ export const takenAtStart = (before: Settings, after: Settings): ReadonlyArray<s
  * @since 0.1.0
  * @category getters
  */
-export const pingInterval = (settings: Settings): number =>
-  Math.max(
-    1,
-    Math.min(settings.pingInterval ?? Math.floor(settings.remoteTimeout / 4), Math.floor(settings.remoteTimeout / 2))
-  )
+export const pingInterval = ({ pingInterval, remoteTimeout }: Settings): number => {
+  const most = Math.floor(remoteTimeout / 2)
+  return Math.max(1, Math.min(pingInterval ?? Math.floor(remoteTimeout / 4), most))
+}
 
 /**
  * The variable of the environment for a path: `ZGOSSIP_SERVER_TIMEOUT` for `server/timeout`.

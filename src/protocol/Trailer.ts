@@ -32,6 +32,8 @@ import * as Octets from "./Octets.ts"
  * | `refusals` | PONG | see Refusals |
  * | `node` | HELLO, PONG | none: I know versions, batches of entries, and all that follows |
  * | `version` | PUBLISH | see Version |
+ * | `fence` | PING, PONG | eight octets: please say them back, see Flight |
+ * | `fenced` | PING, PONG | those of the last fence: what came before it was read |
  * | `lifetime` | PUBLISH | see Lifetime |
  * | `digest` | HELLO, PING, PONG | see Digest: compare it with yours |
  * | `entries` | PING, PONG | see Batch |
@@ -48,6 +50,8 @@ export const tags = {
   refusals: 4,
   node: 5,
   version: 6,
+  fence: 7,
+  fenced: 8,
   lifetime: 9,
   digest: 10,
   entries: 11,
@@ -56,7 +60,7 @@ export const tags = {
 } as const
 
 /** A PING or PONG with one of these behind it carries them, and is no question and no answer. */
-const cargo: ReadonlyArray<number> = [tags.entries, tags.ranges, tags.wanted]
+const cargo: ReadonlyArray<number> = [tags.fence, tags.fenced, tags.entries, tags.ranges, tags.wanted]
 
 /**
  * @since 0.1.0

@@ -124,6 +124,8 @@ export interface Counters {
   readonly repliesDropped: number
   /** How often a peer or a subscriber had not read what there was room for, and skipped values from there on. */
   readonly fellBehind: number
+  /** How often a peer had not read what may be under way to it, so that what followed had to wait. */
+  readonly windowsFull: number
   /** Messages that were read later because all senders together sent `limits/total-messages-per-second`. */
   readonly messagesDelayed: number
   /** Dumps that wait because their client had as many as it may have; those that a later HELLO took the place of. */

@@ -117,7 +117,7 @@ export class Mixture {
         const store = yield* Effect.scoped(
           Effect.map(TupleStore, (store) => store).pipe(Effect.provide(MemoryTupleStore.layer))
         )
-        const engine = new GossipEngine(store, Settings.defaults, () => 1.75e12 + clock())
+        const engine = new GossipEngine(store, Settings.defaults, () => 1.75e12 + clock(), name)
         engines.push(engine)
         members.push(ours(name, engine, store, () => clock()))
       }

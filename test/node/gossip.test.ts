@@ -351,7 +351,7 @@ describe("status", () => {
       yield* server.gossip.publish("b", "1")
       yield* settle(network)
       const refused = { value: 0, frame: 0, tuples: 0, octets: 0, clients: 0, rate: 0, admission: 0, rule: 0 }
-      const dumps = { fellBehind: 0, messagesDelayed: 0, dumpsDelayed: 0, dumpsMerged: 0 }
+      const dumps = { fellBehind: 0, windowsFull: 0, messagesDelayed: 0, dumpsDelayed: 0, dumpsMerged: 0 }
       const none = {
         renewed: 0,
         deleted: 0,

@@ -134,7 +134,7 @@ describe("a node that is starting", () => {
     "has bound already, and is not ready before all of its configuration is done, nor with a listener lost",
     () =>
       Effect.gen(function* () {
-        const engine = new GossipEngine(yield* TupleStore, Settings.defaults, () => 0)
+        const engine = new GossipEngine(yield* TupleStore, Settings.defaults, () => 0, "secret")
         const clients: Served["clients"] = new Map()
         const no = () => {}
         const served = {

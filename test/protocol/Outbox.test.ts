@@ -162,6 +162,55 @@ describe("a dump that is owed", () => {
   })
 })
 
+describe("replies alone", () => {
+  const takeReplies = (world: World, overtake: boolean, most = 1000) =>
+    world.outbox
+      .takeReplies(most, overtake)
+      .map(({ key, number }) => `${key}${number}`)
+      .join(" ")
+
+  it("are those ahead of the rest, or also those behind changes; the rest stays in order", () => {
+    for (const overtake of [false, true]) {
+      const world = new World()
+      world.push("p")
+      world.put("a")
+      world.push("q")
+      world.put("b")
+      world.push("r")
+      assert.strictEqual(takeReplies(world, overtake), overtake ? "p1 q3 r5" : "p1")
+      assert.strictEqual(takeReplies(world, overtake), "")
+      assert.strictEqual(world.take(), overtake ? "a2 b4" : "a2 q3 b4 r5")
+      assert.isTrue(world.outbox.isEmpty)
+      assert.isTrue(world.outbox.hasRoom)
+    }
+  })
+
+  it("are no more than asked for", () => {
+    const world = new World()
+    for (const name of ["p", "q", "r"]) world.push(name)
+    assert.strictEqual(takeReplies(world, true, 2), "p1 q2")
+    assert.strictEqual(world.take(), "r3")
+  })
+
+  it("do not overtake a dump that waits, nor one that has begun and was followed by another", () => {
+    const world = new World()
+    world.put("a")
+    world.put("b")
+    world.take()
+    world.push("p")
+    world.owe()
+    world.push("q")
+    assert.strictEqual(takeReplies(world, true), "p3")
+    world.outbox.permit()
+    assert.strictEqual(world.take(1), "a1")
+    world.owe()
+    assert.strictEqual(takeReplies(world, true), "")
+    world.outbox.permit()
+    assert.strictEqual(world.take(2), "b2 q4")
+    assert.strictEqual(world.take(), "a1 b2")
+  })
+})
+
 describe("order", () => {
   it("a reader that keeps up gets every change, in order", () => {
     const world = new World()

@@ -33,6 +33,16 @@ const golden: ReadonlyArray<readonly [name: string, message: Message.Message, he
     "AA A0 04 01 85 5A 47 58 01 00 00 00 1E 02 00 00 00 0C 7B 22 74 75 70 6C 65 73 22 3A 32 7D B6 97 F2 DF"
   ],
   [
+    "PING, fence",
+    { ...Message.ping, trailer: Trailer.make({ tag: Trailer.tags.fence, body: "01234567" }) },
+    "AA A0 03 01 85 5A 47 58 01 00 00 00 1A 07 00 00 00 08 30 31 32 33 34 35 36 37 E5 37 DA 4F"
+  ],
+  [
+    "PONG, fenced",
+    { ...Message.pong, trailer: Trailer.make({ tag: Trailer.tags.fenced, body: "01234567" }) },
+    "AA A0 04 01 85 5A 47 58 01 00 00 00 1A 08 00 00 00 08 30 31 32 33 34 35 36 37 F4 74 C6 AD"
+  ],
+  [
     "PUBLISH, a section of tomorrow, and one of today",
     { ...Message.publish(new Tuple("k", "v")), trailer: unknown },
     "AA A0 02 01 01 6B 00 00 00 01 76 00 00 00 00 85 5A 47 58 01 00 00 00 24 EE 00 00 00 01 00 " +

@@ -71,7 +71,7 @@ export class OurNode implements Node {
     const store = parts.store(MemoryTupleStore.of(this.map), this.map)
     const { queue, timeout } = host.spec
     const settings = { ...Settings.defaults, queueTuples: queue, serverTimeout: timeout, maxDrift }
-    const engine = (this.#engine = new GossipEngine(store, settings, () => host.timeOfDay()))
+    const engine = (this.#engine = new GossipEngine(store, settings, () => host.timeOfDay(), host.name))
     this.#served = {
       endpoint: `inmemory://${host.name}`,
       rules: { publish: undefined, read: undefined },
