@@ -154,7 +154,13 @@ export class Acceptance {
     if (outcome !== "Renewed" && held?.deleted === false) {
       this.#hearsay.changed(held, { bare: version === undefined, newer }, now, arrival.now)
     }
-    if (outcome === "Deleted" && held !== undefined) this.#tellings.tellGone(held, "was deleted")
+    if (held !== undefined && outcome === "Deleted") {
+      this.#tellings.tellGone(entry.lifetime > 0 ? "Expired" : "Deleted", held, entry)
+    } else if (held?.deleted === false && !TupleMap.isLive(held, arrival.clock)) {
+      // It had its time, and this came before the tick that would have seen to it.
+      journal.counters.expired += 1
+      this.#tellings.tellGone("Expired", held, held)
+    }
     this.#tellings.tellAll(entry, origin, outcome, agree)
   }
 
@@ -173,7 +179,7 @@ export class Acceptance {
     this.#node.journal.counters.forgotten += 1
     this.#exchange.forget(key)
     this.#quota.took(undefined, held.tuple)
-    if (!held.deleted) this.#tellings.tellGone(held, "was deleted")
+    if (!held.deleted) this.#tellings.tellGone("Deleted", held, held)
   }
 
   /** Lets end what has its time, forgets what is long gone, settles what chased each other, takes what was held back. */
@@ -183,7 +189,7 @@ export class Acceptance {
     for (const entry of this.#store.expire(now, mostAtOnce)) {
       journal.counters.expired += 1
       this.#quota.took(this.#store.get(entry.tuple.keyOctets)?.tuple, entry.tuple)
-      this.#tellings.tellGone(entry, "had its time")
+      this.#tellings.tellGone("Expired", entry, entry)
     }
     for (const { tuple } of this.#store.collect(time, settings.retention, mostAtOnce)) {
       journal.counters.forgotten += 1

@@ -7,8 +7,10 @@
 import type { Reason } from "../protocol/Refusals.ts"
 import * as Allowance from "../protocol/Allowance.ts"
 import * as Message from "../protocol/Message.ts"
+import { allows } from "../protocol/Security.ts"
 import * as Session from "../protocol/Session.ts"
 import type { Settings } from "../protocol/Settings.ts"
+import type { Tuple } from "../protocol/Tuple.ts"
 import { Told } from "../protocol/Told.ts"
 import type { Entry } from "../protocol/TupleMap.ts"
 import type { Peer } from "../services/Transport.ts"
@@ -143,6 +145,13 @@ export class Clients {
   /** A tuple of it was not taken. */
   refuse(client: Client, reason: Reason): void {
     client.refusals = { ...client.refusals, [reason]: (client.refusals?.[reason] ?? 0) + 1 }
+  }
+
+  /** Whether it may set the key of this tuple. */
+  mayPublish(client: Client, { keyOctets }: Tuple): boolean {
+    if (allows(client.served.rules.publish, keyOctets)) return true
+    this.#journal.refuse("rule", () => `${client.name} may not set the key of a tuple`, client)
+    return false
   }
 
   /** It has become a member, or is none any more. */

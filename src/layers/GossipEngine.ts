@@ -10,7 +10,6 @@ import * as Message from "../protocol/Message.ts"
 import type { Octets } from "../protocol/Octets.ts"
 import * as Refusals from "../protocol/Refusals.ts"
 import * as Remote from "../protocol/Remote.ts"
-import * as Security from "../protocol/Security.ts"
 import * as Session from "../protocol/Session.ts"
 import type * as Settings from "../protocol/Settings.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
@@ -32,6 +31,7 @@ import * as Remotes from "./Remotes.ts"
 import { Quota } from "./Quota.ts"
 import { StatusReport } from "./StatusReport.ts"
 import { Tellings } from "./Tellings.ts"
+import { Watchers } from "./Watchers.ts"
 
 /**
  * @since 0.1.0
@@ -43,6 +43,7 @@ export class GossipEngine {
   readonly lost = new Map<string, string>()
   readonly joined = new Map<string, Joined>()
   readonly subscribers = new Set<Subscriber>()
+  readonly watchers: Watchers
   settings: Settings.Settings
   /** When the last input came, in milliseconds. */
   now = 0
@@ -98,6 +99,7 @@ export class GossipEngine {
       pour: (link, entries) => this.#pour(link, entries, true),
       send: (link, section) => this.#push(link, Mailbox.carry("served" in link ? Message.pong : Message.ping, section))
     })
+    this.watchers = new Watchers(this, store, this.#touched, timeOfDay)
     const tellings = new Tellings(this, this.#touched)
     this.#acceptance = new Acceptance(this, store, this.#quota, this.#exchange, tellings, timeOfDay)
     this.#report = new StatusReport(this, store, this.#clients, this.#quota)
@@ -356,14 +358,8 @@ export class GossipEngine {
   }
 
   #accept(client: Client, change: TupleMap.Change): void {
-    const refusal = this.#mayPublish(client, change.tuple) ? this.#acceptance.accept(change, client) : "rule"
+    const refusal = this.#clients.mayPublish(client, change.tuple) ? this.#acceptance.accept(change, client) : "rule"
     if (refusal !== undefined) this.#clients.refuse(client, refusal)
-  }
-
-  #mayPublish(client: Client, tuple: Tuple): boolean {
-    if (Security.allows(client.served.rules.publish, tuple.keyOctets)) return true
-    this.journal.refuse("rule", () => `${client.name} may not set the key of a tuple`, client)
-    return false
   }
 
   #send(link: Link, message: Message.Message): void {

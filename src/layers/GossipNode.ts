@@ -140,7 +140,7 @@ export const make = Effect.gen(function* () {
   /** Works off what waited in the inbox: one Effect for a batch, none for a message. */
   const work = (inputs: ReadonlyArray<Input>) =>
     Effect.gen(function* () {
-      const now = yield* NodeLinks.monotonicMillis
+      const now = (engine.now = yield* NodeLinks.monotonicMillis)
       engine.configure((yield* config.get).settings)
       for (const input of inputs) input.run(now)
       engine.gate.close()
@@ -200,6 +200,7 @@ export const make = Effect.gen(function* () {
       yield* Queue.end(inbox)
       yield* Fiber.await(worker)
       for (const subscriber of engine.subscribers) engine.unsubscribe(subscriber)
+      engine.watchers.closeAll()
       Deferred.doneUnsafe(stopped, Exit.void)
     })
   )
@@ -211,6 +212,12 @@ export const make = Effect.gen(function* () {
   )
 
   const subscribe = Effect.map(subscriber, deliveriesOf)
+
+  const watchNow: Gossip["Service"]["watchNow"] = (prefix = "", options = {}) =>
+    Effect.acquireRelease(
+      submit((engine) => engine.watchers.open(Octets.from(prefix), options)),
+      (watcher) => Effect.ignore(submit((engine) => engine.watchers.close(watcher)))
+    ).pipe(Effect.map(({ mailbox }) => chunks(mailbox.take)))
 
   const running = Effect.suspend(() => (stopping ? Effect.fail(stoppedError) : Effect.void))
 
@@ -305,6 +312,8 @@ export const make = Effect.gen(function* () {
     save: (file) => Effect.andThen(running, configuration.save(file)),
     deliveries: Stream.unwrap(Effect.orElseSucceed(subscribe, () => Stream.empty)),
     subscribe,
+    watch: (prefix, options) => Stream.unwrap(Effect.orElseSucceed(watchNow(prefix, options), () => Stream.empty)),
+    watchNow,
     pipe: Effect.suspend(() =>
       Effect.flatMap(subscriber, (subscriber) => CommandPipe.make(gossip, limitReached, submit, subscriber))
     ),
@@ -344,11 +353,18 @@ const tooMuch = {
 
 /** The deliveries among what a subscriber is told, in chunks; they end when its mailbox is closed. */
 const deliveriesOf = (subscriber: Subscriber): Stream.Stream<Tuple.Tuple> =>
+  chunks(
+    Effect.map(subscriber.take, (replies) =>
+      replies.flatMap((reply) => (reply._tag === "Deliver" ? [reply.tuple] : []))
+    )
+  )
+
+/** A stream of what is taken, until that is nothing. */
+const chunks = <A>(take: Effect.Effect<ReadonlyArray<A>>): Stream.Stream<A> =>
   Stream.fromPull(
     Effect.succeed(
-      Effect.flatMap(subscriber.take, (replies) => {
-        const [first, ...rest] = replies.flatMap((reply) => (reply._tag === "Deliver" ? [reply.tuple] : []))
-        return first === undefined ? Cause.done() : Effect.succeed([first, ...rest] as const)
-      })
+      Effect.flatMap(take, ([first, ...rest]) =>
+        first === undefined ? Cause.done() : Effect.succeed([first, ...rest] as const)
+      )
     )
   )

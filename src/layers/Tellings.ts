@@ -1,6 +1,6 @@
 /**
  * Who is told of a change, and in which words: peers in frames, with versions if they know them, subscribers in this
- * process in deliveries. Only the engine calls it.
+ * process in deliveries, watchers in events. Only the engine calls it.
  *
  * @since 0.1.0
  */
@@ -17,13 +17,13 @@ import * as Mailbox from "./Mailbox.ts"
  * @category models
  */
 export class Tellings {
-  readonly #node: Pick<GossipEngine, "joined" | "journal" | "now" | "served" | "subscribers">
+  readonly #node: Pick<GossipEngine, "joined" | "journal" | "now" | "served" | "subscribers" | "watchers">
   readonly #touched: Set<{ wake(): void }>
   #last: { entry?: Entry; bare?: Uint8Array; versioned?: Uint8Array } = {}
 
   /** Mailboxes that got something are put into `touched`. */
   constructor(
-    node: Pick<GossipEngine, "joined" | "journal" | "now" | "served" | "subscribers">,
+    node: Pick<GossipEngine, "joined" | "journal" | "now" | "served" | "subscribers" | "watchers">,
     touched: Set<{ wake(): void }>
   ) {
     this.#node = node
@@ -46,14 +46,18 @@ export class Tellings {
       for (const client of clients.values()) if (isTold(client)) this.tell(client, entry)
     }
     for (const joined of this.#node.joined.values()) if (isTold(joined)) this.tell(joined, entry)
+    if (!entry.deleted) this.#node.watchers.put(entry, outcome === "Renewed")
     if (outcome !== "Accepted") return
     const delivery = { _tag: "Deliver", tuple: entry.tuple } as const
     for (const subscriber of this.#node.subscribers) this.#put(subscriber, delivery, entry)
   }
 
-  /** What was there of a key, and is not any more. */
-  tellGone({ tuple }: Entry, how: "had its time" | "was deleted"): void {
-    this.#node.journal.trace(() => `${JSON.stringify(tuple.key)} ${how}`)
+  /** What was there of a key, and is not any more; `entry` is what is held of it now. Peers find out by that. */
+  tellGone(how: "Deleted" | "Expired", before: Entry, entry: Entry): void {
+    this.#node.journal.trace(
+      () => `${JSON.stringify(before.tuple.key)} ${how === "Expired" ? "had its time" : "was deleted"}`
+    )
+    this.#node.watchers.gone(how, before, entry)
   }
 
   /** One peer, if it is to be told; it holds another value. */

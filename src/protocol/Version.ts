@@ -80,6 +80,20 @@ export const next = (last: Version | undefined, now: number, origin: Octets.Octe
     : { time: Math.min(mostTime, last.time + 1), counter: 0, origin }
 }
 
+/** Most that follow each other are of few origins. */
+let shown = { origin: nobody, text: "0".repeat(2 * originLength) }
+
+/**
+ * The origin as hexadecimal text.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const originText = ({ origin }: Version): string => {
+  if (shown.origin !== origin) shown = { origin, text: Buffer.from(origin, "latin1").toString("hex") }
+  return shown.text
+}
+
 /**
  * Octets of the trailer with a version.
  *

@@ -20,6 +20,7 @@ import type * as Octets from "../protocol/Octets.ts"
 import type { State as RemoteState } from "../protocol/Remote.ts"
 import type { Broken } from "../protocol/Trailer.ts"
 import type { Tuple } from "../protocol/Tuple.ts"
+import type { Watched } from "../protocol/Watched.ts"
 import type { TransportReason } from "./Transport.ts"
 import type { Disk } from "./TupleStore.ts"
 
@@ -122,7 +123,7 @@ export interface Counters {
   readonly invalidReceived: number
   /** Replies dropped because their peer asks and does not read. */
   readonly repliesDropped: number
-  /** How often a peer or a subscriber had not read what there was room for, and skipped values from there on. */
+  /** How often a peer or a subscriber had not read what there was room for: it skips values, or gets a snapshot. */
   readonly fellBehind: number
   /** How often a peer had not read what may be under way to it, so that what followed had to wait. */
   readonly windowsFull: number
@@ -201,6 +202,16 @@ export interface CommandPipe {
 export interface Announcement {
   /** Waits until somebody else has changed the tuple, and says how. It does not end with the scope. */
   readonly ended: Effect.Effect<"Overwritten" | "Deleted">
+}
+
+/**
+ * With `renewals` a watcher is told of values that are said again, as announced ones are at each third of their lifetime.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WatchOptions {
+  readonly renewals?: boolean | undefined
 }
 
 /**
@@ -284,6 +295,23 @@ export class Gossip extends Context.Service<
     readonly deliveries: Stream.Stream<Tuple>
     /** `deliveries` from this moment on: nothing is missed between this and the first pull. For one reader. */
     readonly subscribe: Effect.Effect<Stream.Stream<Tuple>, GossipError, Scope.Scope>
+    /**
+     * What is held of the keys that begin so, of all where there is no prefix, and then each change of it: first a
+     * `Snapshot`, then `Put`, `Deleted` and `Expired`, each once and in order, without a gap before, between or behind.
+     * That a value was said again, perhaps with another end, is a `Renewed`, and told only where `renewals` asks for it.
+     *
+     * A reader that does not read what there is room for (`limits/queue-tuples`, `limits/queue-octets`) gets another
+     * `Snapshot` in the place of all that waits: the state when it takes it. Ends when the node stops.
+     *
+     * A snapshot is made in one go, as `entries` is, and is as large as what it tells of. `Watched.follow` does with a
+     * table what an event says, and finds out what has changed in it.
+     */
+    readonly watch: (prefix?: Octets.Input, options?: WatchOptions) => Stream.Stream<Watched>
+    /** `watch` from this moment on: what changes between this and the first pull is told. For one reader. */
+    readonly watchNow: (
+      prefix?: Octets.Input,
+      options?: WatchOptions
+    ) => Effect.Effect<Stream.Stream<Watched>, GossipError, Scope.Scope>
     /** Opens a command pipe; its DELIVERs begin now. */
     readonly pipe: Effect.Effect<CommandPipe, GossipError, Scope.Scope>
     /** Ends the node, as $TERM does: every socket is closed when this returns. */

@@ -166,7 +166,8 @@ export class OurNode implements Node {
 
   #run(step: (now: number) => void): void {
     if (!this.#alive) return
-    step(this.#host.monotonic())
+    this.#engine.now = this.#host.monotonic()
+    step(this.#engine.now)
     this.#engine.flush()
     this.#pump()
     this.#arm()
