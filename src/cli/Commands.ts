@@ -242,20 +242,26 @@ const watch = Command.make(
       Flag.withDescription("Not what there is already, only what changes from now on"),
       Flag.withDefault(false)
     ),
+    deletes: Flag.Boolean("deletes").pipe(
+      Flag.withDescription("Also what is deleted or has its time; with --json it is told anyway"),
+      Flag.withDefault(false)
+    ),
     once: Flag.Boolean("once").pipe(Flag.withDescription("End after the first tuple"), Flag.withDefault(false))
   },
-  Effect.fnUntraced(function* ({ command, once, prefix, updatesOnly }) {
+  Effect.fnUntraced(function* ({ command, deletes, once, prefix, updatesOnly }) {
     const options = yield* globals
     const args = yield* Effect.flatMap(Stdio.Stdio, ({ args }) => args)
     const { watch } = yield* Effect.promise(() => import("./Watch.ts"))
-    yield* watch(options, { operands: [...Option.toArray(prefix), ...command], once, updatesOnly }, args)
+    yield* watch(options, { operands: [...Option.toArray(prefix), ...command], deletes, once, updatesOnly }, args)
   })
 ).pipe(
   Command.withDescription(
     "Prints every tuple there is, then every one that is new or changes, until it is stopped. It only reads, and it " +
       "goes on when the node restarts.\n\n" +
+      'What is deleted, or has its time, is told with --deletes as "KEY (deleted)", "KEY (expired)". As JSON each line ' +
+      "has an event, put, deleted or expired, and what is gone has no value.\n\n" +
       "With -- COMMAND it prints nothing and runs the command for each tuple, one after the other: ZGOSSIP_EVENT is " +
-      "put, ZGOSSIP_KEY and ZGOSSIP_VALUE are the tuple, and standard input has the exact octets of the value. A value " +
+      "put, or with --deletes also deleted or expired, then without a value; ZGOSSIP_KEY and ZGOSSIP_VALUE are the tuple, and standard input has the exact octets of the value. A value " +
       "over 64 KiB, one with NUL or that is no UTF-8 is on standard input only; for such a key there is " +
       "ZGOSSIP_KEY_BASE64. While the command runs tuples wait; of more than some 1000 only the newest value of each key."
   ),

@@ -1,5 +1,6 @@
 /**
- * `zgossip watch`: a node that only reads, for as long as one likes. It prints each tuple, or runs a command for it.
+ * `zgossip watch`: a node that only reads, for as long as one likes. It prints each tuple and each change, or runs a command
+ * for it.
  *
  * @since 0.1.0
  */
@@ -16,13 +17,14 @@ import * as MemoryTupleStore from "../layers/MemoryTupleStore.ts"
 import * as ReadOnlyTransport from "../layers/ReadOnlyTransport.ts"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import * as Octets from "../protocol/Octets.ts"
+import * as TupleJson from "../protocol/TupleJson.ts"
 import { maxKeyLength } from "../protocol/Tuple.ts"
-import type { Tuple } from "../protocol/Tuple.ts"
+import * as Watched from "../protocol/Watched.ts"
 import { ask, securityOf } from "./Client.ts"
 import { Failure, usage } from "./Failure.ts"
 import type { Globals } from "./Root.ts"
-import { write } from "./Terminal.ts"
-import { tupleLine } from "./Text.ts"
+import { paint, printable, write } from "./Terminal.ts"
+import { json, tupleLine } from "./Text.ts"
 
 /**
  * @since 0.1.0
@@ -32,6 +34,8 @@ export interface Input {
   /** All operands: a prefix, and the command behind `--`, which the parser of the arguments does not tell apart. */
   readonly operands: ReadonlyArray<string>
   readonly updatesOnly: boolean
+  /** Also what is gone, where it is not JSON, in which it always is. */
+  readonly deletes: boolean
   readonly once: boolean
 }
 
@@ -42,7 +46,7 @@ export interface Input {
  * @category commands
  */
 export const watch = Effect.fnUntraced(
-  function* (globals: Globals, { once, operands, updatesOnly }: Input, args: ReadonlyArray<string>) {
+  function* (globals: Globals, { deletes, once, operands, updatesOnly }: Input, args: ReadonlyArray<string>) {
     const { endpoints } = globals
     const { command, prefix } = yield* split(operands, args)
     // A node waits for its remotes for ever; who asks wants to know that there is one.
@@ -51,17 +55,17 @@ export const watch = Effect.fnUntraced(
       const gossip = yield* Gossip.Gossip
       const join = Effect.forEach(endpoints, gossip.connect, { discard: true })
       if (updatesOnly) yield* Effect.andThen(join, synced(gossip))
-      const news = (yield* gossip.subscribe).pipe(
-        Stream.filter(({ keyOctets }) => keyOctets.startsWith(prefix)),
+      const isTold = ({ _tag }: Watched.Change) =>
+        _tag === "Put" || (_tag !== "Renewed" && (deletes || (command === undefined && globals.format === "json")))
+      const news = changes(yield* gossip.watchNow(Octets.toBytes(prefix)), updatesOnly).pipe(
+        Stream.filter(isTold),
         once ? Stream.take(1) : identity
       )
       // Only now can somebody who waits for it publish something and be sure that it is shown.
       yield* updatesOnly ? Effect.logInfo(`waiting for changes on ${endpoints.join(", ")}`) : join
       yield* command === undefined
-        ? Stream.runForEachArray(news, (tuples) =>
-            write(tuples.map((tuple) => tupleLine(globals, tuple, put)).join(""))
-          )
-        : Stream.runForEach(news, (tuple) => execute(command, tuple, once))
+        ? Stream.runForEachArray(news, (changes) => write(changes.map((change) => lineOf(globals, change)).join("")))
+        : Stream.runForEach(news, (change) => execute(command, change, once))
     })
     yield* Effect.provide(node, reader(yield* securityOf(globals.security)))
   },
@@ -69,7 +73,37 @@ export const watch = Effect.fnUntraced(
   Effect.provide(ZmqTransport.layer)
 )
 
-const put = { event: "put" }
+/**
+ * What changes, also between two snapshots; what the first one has is no change where only updates are wanted. Events of
+ * the same chunk stay together.
+ */
+const changes = (events: Stream.Stream<Watched.Watched>, updatesOnly: boolean): Stream.Stream<Watched.Change> => {
+  const table = new Map<Octets.Octets, Watched.Held>()
+  let isKnown = updatesOnly
+  return events.pipe(
+    Stream.map((event) => {
+      const changes = Watched.follow(table, event)
+      if (!isKnown) return changes
+      isKnown = false
+      return []
+    }),
+    Stream.flattenIterable
+  )
+}
+
+const names = { Put: "put", Renewed: "renewed", Deleted: "deleted", Expired: "expired" } satisfies Record<
+  Watched.Change["_tag"],
+  string
+>
+
+/** What is gone has no ` = `. */
+const lineOf = (globals: Globals, { _tag, tuple }: Watched.Change): string => {
+  const event = names[_tag]
+  if (_tag === "Put" || _tag === "Renewed") return tupleLine(globals, tuple, { event })
+  const { color, format } = globals
+  if (format === "json") return `${json({ event, ...TupleJson.field("key", tuple.keyOctets) })}\n`
+  return `${paint("cyan", printable(tuple.key), { color })} (${event})\n`
+}
 
 const reader = (security: Globals["security"]) =>
   Gossip.layerStarted().pipe(
@@ -113,16 +147,16 @@ const longestVariable = 64 * 1024
 /** How long a command that was told to end may take. */
 const grace = "2 seconds"
 
-/** Runs the command for a tuple, and waits for its end. Where there is but one run, its exit code is ours. */
-const execute = (command: Words, tuple: Tuple, once: boolean): Effect.Effect<void, Failure> =>
+/** Runs the command for a change, and waits for its end. Where there is but one run, its exit code is ours. */
+const execute = (command: Words, change: Watched.Change, once: boolean): Effect.Effect<void, Failure> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const child = yield* Effect.acquireRelease(start(command, tuple), end)
-      child.stdin?.end(tuple.valueBytes)
+      const child = yield* Effect.acquireRelease(start(command, change), end)
+      child.stdin?.end(isThere(change) ? change.tuple.valueBytes : undefined)
       const [code, signal] = yield* ended(child)
       if (code === 0) return
       const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
-      const what = `${command[0]} ${how} for the key ${JSON.stringify(tuple.key)}`
+      const what = `${command[0]} ${how} for the key ${JSON.stringify(change.tuple.key)}`
       yield* once ? Effect.fail(failure(what, exitCodeOf(code, signal))) : Effect.logWarning(what)
     })
   )
@@ -136,7 +170,7 @@ const exitCodeOf = (code: number | null, signal: NodeJS.Signals | null): number 
 /** As shells, env(1) and timeout(1) have it. */
 const [cannotBeRun, notFound] = [126, 127]
 
-const start = ([name, ...args]: Words, tuple: Tuple): Effect.Effect<ChildProcess, Failure> =>
+const start = ([name, ...args]: Words, change: Watched.Change): Effect.Effect<ChildProcess, Failure> =>
   Effect.callback((resume) => {
     const failed = (cause: unknown) => {
       const { code, message } = cause as NodeJS.ErrnoException
@@ -145,7 +179,7 @@ const start = ([name, ...args]: Words, tuple: Tuple): Effect.Effect<ChildProcess
       resume(Effect.fail(failure(`cannot run ${JSON.stringify(name)}: ${why}`, exitCode)))
     }
     try {
-      const env = { ...process.env, ...variables(tuple) }
+      const env = { ...process.env, ...variables(change) }
       // In a process group of its own, so that it can be ended with all that it started.
       const child = spawn(name, args, { env, stdio: ["pipe", "inherit", "inherit"], detached: true })
       // It may not care for its input.
@@ -157,18 +191,24 @@ const start = ([name, ...args]: Words, tuple: Tuple): Effect.Effect<ChildProcess
     }
   })
 
-/** What cannot stand in an environment as it is does not stand there at all: NUL, what is no UTF-8, what is long. */
-const variables = ({ keyOctets, valueOctets }: Tuple): NodeJS.ProcessEnv => {
+const isThere = ({ _tag }: Watched.Change): boolean => _tag === "Put" || _tag === "Renewed"
+
+/**
+ * What cannot stand in an environment as it is does not stand there at all: NUL, what is no UTF-8, what is long; nor does
+ * the value of what is gone.
+ */
+const variables = (change: Watched.Change): NodeJS.ProcessEnv => {
+  const { keyOctets, valueOctets } = change.tuple
   const variable = (octets: Octets.Octets) => {
     const text = Octets.toText(octets)
     const fits = octets.length <= longestVariable && !octets.includes("\0") && Octets.from(text) === octets
     return fits ? text : undefined
   }
   return {
-    ZGOSSIP_EVENT: "put",
+    ZGOSSIP_EVENT: names[change._tag],
     ZGOSSIP_KEY: variable(keyOctets),
     ZGOSSIP_KEY_BASE64: Buffer.from(keyOctets, "latin1").toString("base64"),
-    ZGOSSIP_VALUE: variable(valueOctets)
+    ZGOSSIP_VALUE: isThere(change) ? variable(valueOctets) : undefined
   }
 }
 

@@ -57,15 +57,16 @@ describe("zgossip watch", () => {
           ["other", "x"],
           ["service/b", "2"]
         ])
-        const [text, json, updates, once] = yield* Effect.all([
+        const [text, json, updates, once, deletes] = yield* Effect.all([
           watch(endpoint, "service/"),
           watch(endpoint, "--json", "-q"),
           watch(endpoint, "--updates-only", "service/"),
-          watch(endpoint, "--once", "--output", "table")
+          watch(endpoint, "--once", "--output", "table"),
+          watch(endpoint, "--updates-only", "--deletes", "service/")
         ])
         yield* text.await("stdout", /service\/b = 2\n/)
         yield* json.await("stdout", /"service\/b"/)
-        yield* updates.await("stderr", /waiting for changes on/)
+        for (const waiting of [updates, deletes]) yield* waiting.await("stderr", /waiting for changes on/)
         assert.deepInclude(yield* once.exit, { code: 0 }, once.shown())
         assert.strictEqual(once.stdout, "service/a = 1\n")
         yield* gossip.publishAll([
@@ -79,7 +80,13 @@ describe("zgossip watch", () => {
         assert.strictEqual(text.stdout, `service/a = 1\nservice/b = 2\n${news}`)
         yield* updates.await("stdout", /é\n/)
         assert.strictEqual(updates.stdout, news)
-        yield* json.await("stdout", /é"}\n/)
+        yield* gossip.unpublish("service/b")
+        yield* gossip.publish("service/a", "ends", { lifetime: "50 millis" })
+        yield* json.await("stdout", /"expired".*\n/)
+        yield* deletes.await("stdout", /expired.*\n/)
+        assert.strictEqual(deletes.stdout, `${news}service/b (deleted)\nservice/a = ends\nservice/a (expired)\n`)
+        yield* text.await("stdout", /ends\n/)
+        assert.notMatch(text.stdout, /deleted|expired/)
         assert.deepStrictEqual(
           json.stdout
             .trimEnd()
@@ -91,7 +98,10 @@ describe("zgossip watch", () => {
             { event: "put", key: "service/b", value: "2" },
             { event: "put", key: "service/a", value: "3" },
             { event: "put", keyBase64: "c/8=", value: "\u001b[2J" },
-            { event: "put", key: "service/\nc", value: "é" }
+            { event: "put", key: "service/\nc", value: "é" },
+            { event: "deleted", key: "service/b" },
+            { event: "put", key: "service/a", value: "ends" },
+            { event: "expired", key: "service/a" }
           ]
         )
         assert.strictEqual(json.stderr, "")
@@ -238,8 +248,24 @@ describe("zgossip watch", () => {
           'echo "$ZGOSSIP_EVENT ${ZGOSSIP_KEY-none} ($ZGOSSIP_KEY_BASE64) ${#ZGOSSIP_VALUE} ${ZGOSSIP_VALUE+set}" ' +
           '$(head -c 5 | od -An -tx1) "$1"; test "$ZGOSSIP_KEY" != b || exit 3; test "$ZGOSSIP_KEY" != nul || kill -9 $$'
         const env = { ZGOSSIP_KEY: "inherited", ZGOSSIP_VALUE: "inherited", LC_ALL: "C" }
-        const zgossip = yield* runWith({ env }, "-e", endpoint, "watch", "--", "sh", "-c", script, "sh", "--help")
+        const zgossip = yield* runWith(
+          { env },
+          "-e",
+          endpoint,
+          "watch",
+          "--deletes",
+          "--",
+          "sh",
+          "-c",
+          script,
+          "sh",
+          "--help"
+        )
         yield* zgossip.await("stdout", /huge.*\n/)
+        yield* gossip.unpublish("fits")
+        yield* gossip.unpublish("a")
+        yield* gossip.publish("last", "1")
+        yield* zgossip.await("stdout", /last.*\n/)
         assert.deepStrictEqual(zgossip.stdout.split("\n"), [
           "put a (YQ==) 1 set 31 --help",
           "put b (Yg==) 13 set 74 77 6f 0a 6c --help",
@@ -248,6 +274,9 @@ describe("zgossip watch", () => {
           "put none (/w==) 0  fe --help",
           "put fits (Zml0cw==) 65536 set 78 78 78 78 78 --help",
           "put huge (aHVnZQ==) 0  78 78 78 78 78 --help",
+          "deleted fits (Zml0cw==) 0  --help",
+          "deleted a (YQ==) 0  --help",
+          "put last (bGFzdA==) 1 set 31 --help",
           ""
         ])
         yield* zgossip.await("stderr", /SIGKILL/)

@@ -161,10 +161,20 @@ describe("watch", () => {
       yield* other.gossip.unpublish("k")
       yield* pass(500)
       assert.deepStrictEqual(watcher.take(), ["[]", "+k=1", "+ends=1", "-k=1", "!ends=1"])
+      // Also what they did while there was no connection.
+      yield* other.gossip.publish("k", "2")
+      yield* pass(100)
+      yield* other.gossip.disconnect("inproc://node")
+      yield* other.gossip.unpublish("k")
+      yield* other.gossip.publish("new", "1")
+      yield* pass(100)
+      yield* other.gossip.connect("inproc://node")
+      yield* pass(1000)
+      assert.deepStrictEqual(watcher.take().sort(), ["+k=2", "+new=1", "-k=2"])
       yield* gossip.publish("late", "1")
       yield* pass(2000)
       const raw = yield* rawClient(MemoryTransport.make(network, "raw"), "inproc://node")
-      const version = { time: 22_500, counter: 0, origin: Version.nobody }
+      const version = { time: 23_700, counter: 0, origin: Version.nobody }
       yield* raw.say(
         Message.encode(Message.hello),
         Message.encode(Message.publish(new Tuple("late", "2"), version, { lifetime: 100, remaining: 0 }))
