@@ -39,6 +39,7 @@ const serve = async (connect: string | undefined): Promise<void> => {
         process.send?.({ tuples, counters, last, resident: process.memoryUsage().rss, held: delay.max / 1e6 })
       )
     })
+    process.on("disconnect", () => process.exit(0))
     process.send?.({ endpoint })
     return yield* Effect.never
   })
