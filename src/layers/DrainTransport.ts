@@ -60,11 +60,14 @@ export const make = ({ bind, connect }: Transport["Service"]): DrainTransport =>
         })),
       connect: Effect.fnUntraced(function* (...to) {
         const connection = yield* connect(...to)
-        const link: Link = { pings: 0, pongs: 0, awaited: 0 }
+        // Until the first PONG it is not known what the remote is to be told; the second PING is behind that.
+        const link: Link = { pings: 0, pongs: 0, awaited: 2 }
         yield* Effect.acquireRelease(
           Effect.sync(() => links.add(link)),
           () => Effect.sync(() => links.delete(link))
         )
+        /** What was heard and is not worked off yet: it may make us say something. */
+        let heard = 0
         return {
           ...connection,
           send: (messages) =>
@@ -75,13 +78,17 @@ export const make = ({ bind, connect }: Transport["Service"]): DrainTransport =>
               }
               return counted(connection.send(messages))
             }),
-          receive: Effect.tap(connection.receive, (batch) =>
-            Effect.sync(() => {
-              for (const [frame] of batch) {
-                if (frame !== undefined && is(frame, "pong") && Message.cargoOf(frame) === undefined) link.pongs += 1
-              }
-            })
-          )
+          receive: Effect.suspend(() => {
+            link.pongs += heard
+            heard = 0
+            return Effect.tap(connection.receive, (batch) =>
+              Effect.sync(() => {
+                for (const [frame] of batch) {
+                  if (frame !== undefined && is(frame, "pong") && Message.cargoOf(frame) === undefined) heard += 1
+                }
+              })
+            )
+          })
         }
       })
     }

@@ -114,20 +114,14 @@ export const joined = (state: Joining, ours: boolean, { now, sequence }: Moment)
  * @since 0.1.0
  * @category steps
  */
-export const met = (state: Joining, digest: Digest.Digest, { sequence }: Moment): Step => ({
-  state: {
-    _tag: "Connected",
-    ...known(state),
-    link: Pings.excuse(state.link),
-    ours: true,
-    compared: true,
-    fence: undefined
-  },
-  actions: [
-    { _tag: "Compare", digest },
-    { _tag: "ReplayNews", synced: state.helloAt, upTo: sequence }
-  ]
-})
+export const met = (state: Joining, digest: Digest.Digest, { now, sequence }: Moment): Step => {
+  const link = Pings.ask(Pings.excuse(state.link), now)
+  const fence = { pong: link.pings, sequence }
+  return {
+    state: { _tag: "Connected", ...known(state), link, ours: true, compared: true, fence },
+    actions: [{ _tag: "Compare", digest }, { _tag: "ReplayNews", synced: state.helloAt, upTo: sequence }, ping]
+  }
+}
 
 /**
  * HELLO was refused more than once: the next one waits.

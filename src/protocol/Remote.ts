@@ -8,7 +8,8 @@
  *     Joining        PUBLISH                Accept, unless we have news of the key     Joining
  *     Joining        PONG: dump complete    Replay news and what the dump should have  Connected
  *                                           had, PING
- *     Joining        PONG with a digest     Compare, Replay what is new since HELLO    Connected
+ *     Joining        PONG with a digest     Compare, Replay what is new since HELLO,   Connected
+ *                                           PING
  *     Joining        no PONG ever, long     as PONG                                    Connected
  *     Joining        INVALID to HELLO       PING, HELLO, PING;                         Joining
  *                                           then not before the next PING is due

@@ -125,7 +125,7 @@ const into = {
   Compared: () => {
     const link = into.Joining()
     link.sequence = 7
-    assert.strictEqual(link.hears("PONG with a digest"), "Compare News(5-7)")
+    assert.strictEqual(link.hears("PONG with a digest"), "Compare News(5-7) PING")
     link.sequence = 5
     return link
   },

@@ -7,6 +7,7 @@ import * as DrainTransport from "../../src/layers/DrainTransport.ts"
 import * as ReadOnlyTransport from "../../src/layers/ReadOnlyTransport.ts"
 import * as Endpoint from "../../src/protocol/Endpoint.ts"
 import * as Message from "../../src/protocol/Message.ts"
+import * as Trailer from "../../src/protocol/Trailer.ts"
 import * as Tuple from "../../src/protocol/Tuple.ts"
 import { type Connection, type Frames, Transport } from "../../src/services/Transport.ts"
 
@@ -15,6 +16,9 @@ const endpoint = Result.getOrThrow(Endpoint.parseConnect("inproc://there"))
 const hello = Message.encode(Message.hello)
 const ping = Message.encode(Message.ping)
 const pong = Message.encode(Message.pong)
+const cargo = Trailer.make({ tag: Trailer.tags.entries, body: "" })
+const carrying = Message.encode({ ...Message.ping, trailer: cargo })
+const carried = Message.encode({ ...Message.pong, trailer: cargo })
 const publish = Message.encode(Message.publish(new Tuple.Tuple("key", "value")))
 
 /** A transport that notes what is sent, waits for `sent`, and gives what waits in `inbox`. */
@@ -36,7 +40,7 @@ const fake = (sent: Effect.Effect<void> = Effect.void) => {
 }
 
 describe("ReadOnlyTransport", () => {
-  it.effect("sends everything but PUBLISH", () =>
+  it.effect("sends everything but PUBLISH and entries", () =>
     Effect.gen(function* () {
       const { inbox, messages, transport } = fake()
       const layer = Layer.provide(ReadOnlyTransport.layer, Layer.succeed(Transport, transport))
@@ -44,7 +48,7 @@ describe("ReadOnlyTransport", () => {
         Transport.use(({ connect }) => connect(endpoint)),
         layer
       )
-      yield* connection.send([hello, publish, ping, publish, publish, pong])
+      yield* connection.send([hello, publish, ping, publish, carrying, publish, pong])
       yield* connection.send([publish])
       assert.deepStrictEqual(messages, [hello, ping, pong])
       inbox.push([publish])
@@ -64,15 +68,25 @@ describe("DrainTransport", () => {
       const heard = Effect.fnUntraced(function* (...frames: ReadonlyArray<Uint8Array>) {
         inbox.push(...frames.map((frame) => [frame]))
         yield* connection.receive
+        const before = isDrained()
+        // Whoever asks for more has worked off what there was.
+        yield* connection.receive
+        assert.isTrue(!before || isDrained())
         return isDrained()
       })
       yield* connection.send([hello, ping])
-      assert.isTrue(isDrained())
+      assert.isFalse(isDrained(), "nobody knows yet with whom it speaks")
+      assert.isFalse(yield* heard(pong))
       yield* connection.send([publish, publish])
       assert.isFalse(isDrained())
-      assert.isFalse(yield* heard(publish, pong))
+      assert.isFalse(yield* heard(publish))
       yield* connection.send([ping])
       assert.isFalse(yield* heard(publish))
+      assert.isTrue(yield* heard(pong))
+      yield* connection.send([carrying])
+      assert.isFalse(isDrained())
+      yield* connection.send([ping])
+      assert.isFalse(yield* heard(carried), "that is no answer")
       assert.isTrue(yield* heard(pong))
       // Another one between the PING and its PONG
       yield* connection.send([publish, ping, publish])
@@ -93,13 +107,15 @@ describe("DrainTransport", () => {
       const sent = yield* Deferred.make<void>()
       const { transport: inner } = fake(Deferred.await(sent))
       const { isDrained, transport } = DrainTransport.make(inner)
-      const connection = yield* transport.connect(endpoint)
+      const scope = yield* Scope.make()
+      const connection = yield* Scope.provide(transport.connect(endpoint), scope)
       const listener = yield* transport.bind(endpoint)
       const start = <A, E>(send: Effect.Effect<A, E>) => Effect.forkChild(send, { startImmediately: true })
       const first = yield* start(connection.send([ping]))
       const second = yield* start(listener.send("peer", [publish]))
       assert.isFalse(isDrained())
       yield* Fiber.interrupt(first)
+      yield* Scope.close(scope, Exit.void)
       assert.isFalse(isDrained())
       yield* Deferred.succeed(sent, undefined)
       yield* Fiber.join(second)
