@@ -184,6 +184,31 @@ describe("watch", () => {
     })
   )
 
+  it.effect("a value whose time had come before its end was told is in no snapshot, and not told to be gone", () =>
+    Effect.gen(function* () {
+      const { gossip, network, pass } = yield* node()
+      const raw = yield* rawClient(MemoryTransport.make(network, "raw"), "inproc://node")
+      yield* raw.say(Message.encode(Message.hello))
+      const early = yield* reading(yield* gossip.watchNow())
+      // At the moment of their end, ahead of the timer.
+      const version = { time: 15_000, counter: 0, origin: Version.nobody }
+      const over = Message.publish(new Tuple("b", "2"), version, { lifetime: 1000, remaining: 0 })
+      const late = yield* Effect.all([gossip.watchNow(), gossip.publish("a", "1"), raw.say(Message.encode(over))], {
+        concurrency: "unbounded"
+      }).pipe(Effect.delay("10 seconds"), Effect.forkScoped({ startImmediately: true }))
+      for (const key of ["a", "b", "c", "d"]) yield* gossip.publish(key, "1", { lifetime: "10 seconds" })
+      yield* pass(9999)
+      assert.deepStrictEqual(early.take(), ["[]", "+a=1", "+b=1", "+c=1", "+d=1"])
+      yield* pass(1)
+      const [events] = yield* Fiber.join(late)
+      const [first, second, ...others] = early.take()
+      assert.deepStrictEqual([first, second, ...others.sort()], ["!a=1", "+a=1", "!b=1", "!c=1", "!d=1"])
+      assert.deepStrictEqual((yield* reading(events)).take(), ["[]", "+a=1"])
+      const { accepted, expired } = (yield* gossip.status).counters
+      assert.deepStrictEqual([accepted, expired], [5, 4])
+    })
+  )
+
   it.effect("ends with the node, when all is read", () =>
     Effect.gen(function* () {
       const { close, gossip, settle } = yield* node({ queueTuples: 3 })
