@@ -58,14 +58,18 @@ export const watch = Effect.fnUntraced(
       const isTold = ({ _tag }: Watched.Change) =>
         _tag === "Put" || (_tag !== "Renewed" && (deletes || (command === undefined && globals.format === "json")))
       const news = changes(yield* gossip.watchNow(Octets.toBytes(prefix)), updatesOnly).pipe(
-        Stream.filter(isTold),
+        Stream.map((changes) => changes.filter(isTold).slice(0, once ? 1 : undefined)),
+        Stream.filter(({ length }) => length > 0),
         once ? Stream.take(1) : identity
       )
       // Only now can somebody who waits for it publish something and be sure that it is shown.
       yield* updatesOnly ? Effect.logInfo(`waiting for changes on ${endpoints.join(", ")}`) : join
       yield* command === undefined
-        ? Stream.runForEachArray(news, (changes) => write(changes.map((change) => lineOf(globals, change)).join("")))
-        : Stream.runForEach(news, (change) => execute(command, change, once))
+        ? Stream.runForEach(news, (changes) => write(changes.map((change) => lineOf(globals, change)).join("")))
+        : Stream.runForEach(
+            news,
+            Effect.forEach((change) => execute(command, change, once), { discard: true })
+          )
     })
     yield* Effect.provide(node, reader(yield* securityOf(globals.security)))
   },
@@ -74,21 +78,23 @@ export const watch = Effect.fnUntraced(
 )
 
 /**
- * What changes, also between two snapshots; what the first one has is no change where only updates are wanted. Events of
- * the same chunk stay together.
+ * What changes, also between two snapshots; what the first one has is no change where only updates are wanted. What was
+ * taken together stays together: it is written at once.
  */
-const changes = (events: Stream.Stream<Watched.Watched>, updatesOnly: boolean): Stream.Stream<Watched.Change> => {
+const changes = (
+  events: Stream.Stream<Watched.Watched>,
+  updatesOnly: boolean
+): Stream.Stream<ReadonlyArray<Watched.Change>> => {
   const table = new Map<Octets.Octets, Watched.Held>()
   let isKnown = updatesOnly
-  return events.pipe(
-    Stream.map((event) => {
+  return Stream.mapArray(events, (events) => [
+    events.flatMap((event) => {
       const changes = Watched.follow(table, event)
       if (!isKnown) return changes
       isKnown = false
       return []
-    }),
-    Stream.flattenIterable
-  )
+    })
+  ])
 }
 
 const names = { Put: "put", Renewed: "renewed", Deleted: "deleted", Expired: "expired" } satisfies Record<
