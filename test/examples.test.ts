@@ -25,7 +25,12 @@ const outputs: Record<string, ReadonlyArray<string>> = {
   "service-discovery": ["printed /invoice"],
   // The order among the workers is nobody's promise.
   "live-configuration": ["one", "three", "two"].flatMap((name) => [`${name} logs at debug`, `${name} logs at info`]),
-  presence: ["ann and bob are there", "ann is there"],
+  presence: [
+    "ann comes, there: ann",
+    "bob comes, there: ann and bob",
+    "ann goes, there: bob",
+    "bob goes, there: nobody"
+  ],
   promises: [
     "bound tcp://127.0.0.1:PORT",
     "InvalidEndpoint: cannot connect nonsense: write tcp://host:port, ipc://path or inproc://name",
