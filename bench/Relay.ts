@@ -1,6 +1,6 @@
 /**
  * A TCP relay between a node and its clients, in the process of the benchmark. It counts octets both ways, and reads
- * just enough of ZMTP (the NULL mechanism) to count the HELLO and PUBLISH frames among them. What it measures is the
+ * just enough of ZMTP (the NULL mechanism) to count the HELLO, PUBLISH and PONG frames among them. What it measures is the
  * same for every implementation, and nobody can tell that it is there.
  */
 import { Effect, type Scope } from "effect"
@@ -16,6 +16,7 @@ export class Meter {
   octets = 0
   hellos = 0
   publishes = 0
+  pongs = 0
   #skip = greetingSize
   /** Of the frame that begins: flags, length, and the first three octets of its body. */
   #head: Array<number> = []
@@ -46,6 +47,7 @@ export class Meter {
     if ((flags & commandFlag) === 0 && wanted === 3 && head[start] === 0xaa && head[start + 1] === 0xa0) {
       if (head[start + 2] === 1) this.hellos += 1
       if (head[start + 2] === 2) this.publishes += 1
+      if (head[start + 2] === 4) this.pongs += 1
     }
     this.#skip = length - wanted
     this.#head = []
