@@ -140,7 +140,9 @@ export const make = Effect.gen(function* () {
   /** Works off what waited in the inbox: one Effect for a batch, none for a message. */
   const work = (inputs: ReadonlyArray<Input>) =>
     Effect.gen(function* () {
-      const now = (engine.now = yield* NodeLinks.monotonicMillis)
+      const now = yield* NodeLinks.monotonicMillis
+      // Not all inputs say it: what somebody here sets for a time, maybe long after the last word of a peer, counts from now.
+      engine.now = now
       engine.configure((yield* config.get).settings)
       for (const input of inputs) input.run(now)
       engine.gate.close()

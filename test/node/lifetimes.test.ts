@@ -52,6 +52,21 @@ describe("a lifetime", () => {
     })
   )
 
+  it.effect("counts from when it is set, by a node that has not heard anything for hours, too", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const { gossip } = yield* start(network, "alone", { endpoint: "none" })
+      for (const key of ["a", "b"]) {
+        yield* pass(network, 3_600_000)
+        yield* gossip.publish(key, "v", { lifetime: "10 seconds" })
+        yield* pass(network, 9999)
+        assert.deepStrictEqual(yield* knows(gossip), [`${key}=v`])
+        yield* pass(network, 1)
+        assert.deepStrictEqual(yield* knows(gossip), [])
+      }
+    })
+  )
+
   it.effect("is moved by each publish, also by one without a lifetime, and is heard of as news once", () =>
     Effect.gen(function* () {
       const { client, network, server } = yield* pair
