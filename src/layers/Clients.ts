@@ -200,10 +200,11 @@ export class Clients {
     return Math.ceil(due / grain) * grain
   }
 
-  /** Whether this client may be given so many entries now, which it did not ask for by HELLO. */
-  mayGive(client: Client, entries: number, octets: number, now: number, perSecond: number): boolean {
+  /** Whether this client may be given so much of all that is held now, for which it did not ask by HELLO. */
+  mayGive(client: Client, size: Exchange.Size, octets: number, now: number, perSecond: number): boolean {
     if (now < Allowance.from(client.dumps, perSecond)) return false
-    client.dumps = Allowance.take(client.dumps, now, perSecond, this.#partOf(entries, octets))
+    const part = "entries" in size ? this.#partOf(size.entries, octets) : Math.min(1, size.octets / wholeDump.octets)
+    client.dumps = Allowance.take(client.dumps, now, perSecond, part)
     return true
   }
 
@@ -219,16 +220,6 @@ export class Clients {
     client.mailbox.outbox.permit()
     this.#owed.delete(client)
     return true
-  }
-
-  /** How many of the entries of one message, which was counted already, the client may still say. */
-  mayTake(client: Client, entries: number, most: number): number {
-    const left = most === 0 ? entries : Math.max(0, most - client.spoke + 1)
-    client.spoke += Math.max(0, entries - 1)
-    if (entries > left) {
-      this.#journal.refuse("rate", () => `${client.name} sends more than ${most} tuples a second`, client)
-    }
-    return Math.min(left, entries)
   }
 
   /** Whether this message is one that the client may still send. */

@@ -81,6 +81,9 @@ export const begin = (): Progress => ({
   patience: patience.least
 })
 
+/** So many entries, or values of so many octets. */
+export type Size = { readonly entries: number } | { readonly octets: number }
+
 /** What the engine does for it. */
 interface Engine {
   readonly send: (link: Link, section: Trailer.Section) => void
@@ -89,11 +92,11 @@ interface Engine {
   readonly retention: () => number
   /** Forgets what is held of a key. */
   readonly forget: (key: Octets) => void
-  /** How many of so many entries that came at once may be taken. */
-  readonly mayTake: (link: Link, entries: number) => number
   readonly accept: (link: Link, change: Change) => void
-  /** Whether the other may be given so many entries more, now. */
-  readonly mayGive: (link: Link, entries: number) => boolean
+  /** Whether the other may be given so much more, now. */
+  readonly mayGive: (link: Link, size: Size) => boolean
+  /** It has sent so many entries in one message. */
+  readonly count: (link: Link, entries: number) => void
 }
 
 /**
@@ -193,32 +196,28 @@ export class Exchange {
     }
   }
 
-  /** Takes what the other carries to us. Nothing of what is not well-formed. */
+  /** Takes what the other carries to us, of each kind once. Nothing of what is not well-formed. */
   take(link: Link, cargo: Trailer.Trailer): void {
-    for (const { body, tag } of cargo.sections) {
-      switch (tag) {
-        case Trailer.tags.entries:
-          this.#accept(link, Batch.decode(body) ?? [])
-          break
-        case Trailer.tags.ranges: {
-          const ranges = Ranges.decode(body)
-          this.#absence.hear(this.#engine.timeOfDay(), this.#engine.retention())
-          if (ranges._tag === "Ranges") this.#answer(link, ranges)
-          break
-        }
-        case Trailer.tags.wanted: {
-          const keys = Batch.decodeKeys(body) ?? []
-          if (link.progress.due.length < mostDue) this.#give(link, keys)
-          break
-        }
-      }
+    const entries = Batch.decode(Trailer.find(cargo, Trailer.tags.entries) ?? "") ?? []
+    this.#engine.count(link, entries.length)
+    for (const change of entries) this.#engine.accept(link, change)
+    // Whom a rule keeps from some keys is not told which there are.
+    if ("served" in link && !isCompared(link)) return
+    const ranges = Ranges.decode(Trailer.find(cargo, Trailer.tags.ranges) ?? "")
+    if (ranges._tag === "Ranges") {
+      this.#absence.hear(this.#engine.timeOfDay(), this.#engine.retention())
+      this.#answer(link, ranges)
+    }
+    const keys = new Set(Batch.decodeKeys(Trailer.find(cargo, Trailer.tags.wanted) ?? "") ?? [])
+    if (keys.size > 0 && link.progress.due.length < mostDue && this.#engine.mayGive(link, this.#sizeOf(keys))) {
+      this.#give(link, [...keys])
     }
   }
 
-  /** Each counts as a message. What is one too many is missed, and found when the two are compared again. */
-  #accept(link: Link, changes: ReadonlyArray<Change>): void {
-    const count = this.#engine.mayTake(link, changes.length)
-    for (const change of changes.slice(0, count)) this.#engine.accept(link, change)
+  #sizeOf(keys: ReadonlySet<Octets>): Size {
+    let octets = 0
+    for (const key of keys) octets += this.#store.get(key)?.tuple.valueOctets.length ?? 0
+    return { octets }
   }
 
   #answer(link: Link, ranges: Ranges.Ranges): void {
@@ -231,7 +230,7 @@ export class Exchange {
     const { offers, reply, state, wants } = Reconcile.respond(progress.rounds, this.#summary, ranges)
     const offered = offers.reduce((sum, range) => sum + Summary.fingerprint(this.#summary, range).count, 0)
     // It would be a dump: who asks for that too often is heard later, when the two are compared again.
-    if (offered > 0 && !this.#engine.mayGive(link, offered)) return
+    if (offered > 0 && !this.#engine.mayGive(link, { entries: offered })) return
     progress.rounds = state
     for (let next = 0; next < wants.length;) {
       const keys = Batch.encodeKeys(wants, next, keysAtOnce)

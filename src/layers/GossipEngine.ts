@@ -82,10 +82,6 @@ export class GossipEngine {
       timeOfDay,
       retention: () => this.settings.retention,
       forget: (key) => this.#acceptance.forget(key),
-      mayTake: (link, entries) => {
-        this.intake.charge(entries - 1, this.now, this.settings.totalMessagesPerSecond)
-        return "served" in link ? this.#clients.mayTake(link, entries, this.settings.messagesPerSecond) : entries
-      },
       accept: (link, change) => {
         if ("served" in link) this.#accept(link, change)
         else {
@@ -93,11 +89,16 @@ export class GossipEngine {
           this.#acceptance.accept(change, link)
         }
       },
-      mayGive: (link, entries) =>
+      mayGive: (link, size) =>
         !("served" in link) ||
-        this.#clients.mayGive(link, entries, this.#quota.octets, this.now, this.settings.dumpsPerSecond),
+        this.#clients.mayGive(link, size, this.#quota.octets, this.now, this.settings.dumpsPerSecond),
+      count: (link, entries) => this.intake.count(link, entries, this.now, this.settings.totalMessagesPerSecond),
       pour: (link, entries) => this.#pour(link, entries, true),
-      send: (link, section) => this.#push(link, Mailbox.carry("served" in link ? Message.pong : Message.ping, section))
+      // What there is no room for is found out again.
+      send: (link, section) => {
+        if (!link.mailbox.outbox.hasRoom) return
+        this.#push(link, Mailbox.carry("served" in link ? Message.pong : Message.ping, section))
+      }
     })
     this.watchers = new Watchers(this, store, this.#touched, timeOfDay)
     const tellings = new Tellings(this, this.#touched)

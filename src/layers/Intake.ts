@@ -41,9 +41,11 @@ export class Intake {
     return { count, wait }
   }
 
-  /** So many more were in what was taken. */
-  charge(more: number, now: number, perSecond: number): void {
-    if (perSecond > 0 && more > 0) this.#allowance = Allowance.take(this.#allowance, now, perSecond, more)
+  /** A message had so many entries: each counts as a message, what is too much at what comes next. */
+  count(link: Link, entries: number, now: number, perSecond: number): void {
+    const more = Math.max(0, entries - 1)
+    this.#allowance = Allowance.take(this.#allowance, now, perSecond, more)
+    if ("served" in link) link.spoke += more
   }
 
   /** What a peer has sent; what is malformed is counted. */

@@ -25,7 +25,7 @@ import { Tuple } from "./Tuple.ts"
 import * as Version from "./Version.ts"
 
 /**
- * Octets of a key and a value that still go into a batch: what is longer goes by PUBLISH.
+ * Octets of a value that still goes into a batch: what is longer goes by PUBLISH.
  *
  * @since 0.1.0
  * @category limits
@@ -39,6 +39,14 @@ export const mostOctets = 4096
  * @category limits
  */
 export const enough: number = 2 ** 14
+
+/**
+ * Entries of a batch that is read: each costs the more the shorter it is.
+ *
+ * @since 0.1.0
+ * @category limits
+ */
+export const mostEntries = 1024
 
 const flag = { deleted: 1, lifetime: 2, unversioned: 4, past: 8 } as const
 const knownFlags = 15
@@ -127,7 +135,7 @@ export const decode = (body: Octets.Octets): ReadonlyArray<Change> | undefined =
     if (valueEnd > end) return undefined
     const pastAt = valueEnd + ((flags & flag.past) === 0 ? 0 : 1)
     at = pastAt + (pastAt === valueEnd ? 0 : digestLength * (octets[valueEnd] ?? 0))
-    if (at > end) return undefined
+    if (at > end || changes.length === mostEntries) return undefined
     changes.push({
       tuple: new Tuple(Octets.slice(octets, keyAt, keyEnd), Octets.slice(octets, valueAt, valueEnd)),
       version: versionEnd === keyEnd ? undefined : Version.at(octets, keyEnd),

@@ -30,7 +30,7 @@ import * as Octets from "./Octets.ts"
  * | `status` | PONG | see NodeStatus |
  * | `refusalsRequest` | PING | none: please say behind the PONG what of ours you did not take |
  * | `refusals` | PONG | see Refusals |
- * | `node` | HELLO, PONG | none: I know versions, batches of entries, and all that follows |
+ * | `node` | HELLO, PING, PONG | none: I know versions, batches of entries, and all that follows |
  * | `version` | PUBLISH | see Version |
  * | `fence` | PING, PONG | eight octets: please say them back, see Flight |
  * | `fenced` | PING, PONG | those of the last fence: what came before it was read |

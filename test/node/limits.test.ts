@@ -217,47 +217,69 @@ describe("clients", () => {
   )
 })
 
-/** PING with so many entries behind it, as a node of ours tells them. */
-const batch = (keys: number, prefix = "k") => {
-  const change = (n: number) => ({
-    tuple: new Tuple(`${prefix}${n}`, "v"),
-    version: { time: n, counter: 0, origin: Version.nobody }
-  })
-  const body = Batch.encode(Array.from({ length: keys }, (_, n) => change(n)))
-  return Message.encode({ ...Message.ping, trailer: Trailer.make({ tag: Trailer.tags.entries, body }) })
-}
-const ours = Message.encode(Message.greeting)
+/** A PING of a node of ours that carries this. */
+const carried = (...sections: ReadonlyArray<Trailer.Section>) =>
+  Message.encode({ ...Message.ping, trailer: Trailer.make(...sections) })
 
-describe("entries that come many at a time", () => {
-  it.effect("count as messages, each of them: of one client", () =>
+const batch = (prefix: string, count: number) =>
+  carried({
+    tag: Trailer.tags.entries,
+    body: Batch.encode(Array.from({ length: count }, (_, n) => ({ tuple: new Tuple(`${prefix}${n}`, "v") })))
+  })
+
+describe("entries that come in one message", () => {
+  it.effect("count as a message each", () =>
     Effect.gen(function* () {
-      const { client, gossip, network, refused } = yield* limited({ messagesPerSecond: 10 })
+      const { client, gossip, network, refused } = yield* limited({ messagesPerSecond: 100 })
       const fast = yield* client("fast")
-      yield* fast.say(ours, batch(100))
+      yield* fast.say(Message.encode(Message.greeting), batch("a", 98), batch("b", 100), batch("c", 1))
       yield* settle(network)
-      assert.strictEqual((yield* gossip.status).tuples, 9)
+      assert.strictEqual((yield* gossip.status).tuples, 198)
       assert.strictEqual((yield* refused).rate, 1)
-      yield* pass(network, 1000)
-      yield* fast.say(batch(9, "l"))
-      yield* settle(network)
-      assert.strictEqual((yield* gossip.status).tuples, 18)
     })
   )
 
-  it.effect("count as messages, each of them: of all together", () =>
+  it.effect("of many clients come in as slowly as messages, and nothing is lost", () =>
     Effect.gen(function* () {
-      const { client, gossip, network } = yield* limited({ totalMessagesPerSecond: 1000 })
+      const { client, gossip, network } = yield* limited({ totalMessagesPerSecond: 100 })
       const fast = yield* client("fast")
-      yield* Effect.forkScoped(fast.say(ours, ...Array.from({ length: 100 }, (_, n) => batch(100, `k${n}-`))))
-      yield* settle(network)
-      // A turn is 50 messages, and is charged for when it is known how much was in it.
-      assert.strictEqual((yield* gossip.status).tuples, 4900)
+      yield* fast.say(Message.encode(Message.greeting))
+      for (let n = 0; n < 10; n++) yield* fast.say(batch(`${n}/`, 100))
       yield* pass(network, 3000)
-      assert.strictEqual((yield* gossip.status).tuples, 4900)
-      yield* pass(network, 3000)
-      assert.strictEqual((yield* gossip.status).tuples, 9900)
+      assert.isAtMost((yield* gossip.status).tuples, 600)
       yield* pass(network, 6000)
-      assert.strictEqual((yield* gossip.status).tuples, 10_000)
+      assert.strictEqual((yield* gossip.status).tuples, 1000)
+    })
+  )
+
+  it.effect("do not keep a node of ours away that has more of them: it goes on where it was", () =>
+    Effect.gen(function* () {
+      const { gossip, network } = yield* limited({ messagesPerSecond: 100 })
+      const publish = Array.from({ length: 2000 }, (_, n) => [`k${n}`, "v"] as const)
+      yield* start(network, "many", { connect: ["inproc://here"], publish })
+      yield* pass(network, 30_000)
+      assert.strictEqual((yield* gossip.status).tuples, 2000)
+    })
+  )
+
+  it.effect("and are wanted, are given once, and long ones as often as dumps", () =>
+    Effect.gen(function* () {
+      const { client, network } = yield* limited({ publish: { a: "v", b: "w".repeat(100_000) } })
+      const greedy = yield* client("greedy")
+      const wanted = (key: string) => carried({ tag: Trailer.tags.wanted, body: `\u0001${key}`.repeat(10_000) })
+      yield* greedy.say(Message.encode(Message.hello))
+      yield* settle(network)
+      yield* greedy.say(Message.encode(Message.greeting), wanted("a"))
+      yield* settle(network)
+      greedy.take()
+      yield* greedy.say(wanted("a"))
+      yield* settle(network)
+      assert.lengthOf(greedy.take(), 1)
+      for (let n = 0; n < 100; n++) {
+        yield* greedy.say(wanted("b"))
+        yield* settle(network)
+      }
+      assert.isBelow(greedy.take().length, 20)
     })
   )
 })

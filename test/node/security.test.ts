@@ -5,6 +5,10 @@ import { curveKeyPair } from "zeromq"
 import * as Gossip from "../../src/Gossip.ts"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import * as Batch from "../../src/protocol/Batch.ts"
+import * as Message from "../../src/protocol/Message.ts"
+import * as Ranges from "../../src/protocol/Ranges.ts"
+import * as Trailer from "../../src/protocol/Trailer.ts"
 import { Wire } from "../interop/RawPeer.ts"
 import { build, capture, knows, pass, rawClient, settle } from "./support.ts"
 
@@ -78,6 +82,28 @@ describe("rules", () => {
         "secret/b=1",
         "web/1=x"
       ])
+    })
+  )
+
+  it.effect("hold for one that says it is a node of ours as well, whatever it asks for", () =>
+    Effect.gen(function* () {
+      const { client, network: net, node } = yield* network
+      yield* node("here", { bind: [{ endpoint: "inproc://here", mayRead: "public/" }], publish: { "secret/a": "1" } })
+      const peer = yield* client("peer", "inproc://here")
+      const ask = (tag: number, body: string) =>
+        Message.encode({ ...Message.ping, trailer: Trailer.make({ tag, body }) })
+      const part = { _tag: "Items", to: undefined, items: [] } as const
+      const split = { _tag: "Fingerprint", to: undefined, count: 7, fingerprint: "0".repeat(16) } as const
+      const none = { ...split, count: 0 }
+      yield* peer.say(Message.encode(Message.greeting))
+      for (const one of [part, split, none]) {
+        const ranges = Ranges.encode({ _tag: "Ranges", depth: 1, kept: 0, parts: [one] })
+        yield* peer.say(ask(Trailer.tags.ranges, ranges))
+        yield* settle(net)
+      }
+      yield* peer.say(ask(Trailer.tags.wanted, Batch.encodeKeys(["secret/a"], 0, 100).body))
+      yield* settle(net)
+      assert.deepStrictEqual(peer.take(), [])
     })
   )
 

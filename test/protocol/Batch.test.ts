@@ -61,6 +61,12 @@ describe("entries", () => {
     }
   )
 
+  it("are not read where they are more than enough", () => {
+    const most = "\u0005\u0000".repeat(Batch.mostEntries)
+    assert.strictEqual(Batch.decode(most)?.length, Batch.mostEntries)
+    assert.isUndefined(Batch.decode(`${most}\u0005\u0000`))
+  })
+
   it("are these octets", () => {
     const version = { time: 1_750_000_000_123, counter: 258, origin: "origin--" }
     const body = Batch.encode([
