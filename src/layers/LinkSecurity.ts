@@ -14,6 +14,7 @@ import { rulesOf } from "../protocol/Security.ts"
 import { GossipError } from "../services/Gossip.ts"
 import type { GossipConfig } from "../services/GossipConfig.ts"
 import type { FileError } from "./FileError.ts"
+import * as Trailer from "../protocol/Trailer.ts"
 import * as Guards from "./Guards.ts"
 import type { LinkSettings } from "./NodeLinks.ts"
 
@@ -60,6 +61,9 @@ export const check = Effect.fnUntraced(function* (configuration: Configuration) 
   }
 })
 
+/** Short tuples come in long frames: one that a node of ours says may not end its connection, time and again. */
+const longest = (frameOctets: number): number => Math.max(frameOctets, 2 * Trailer.maxLength)
+
 const forListener = Effect.fnUntraced(function* (
   configuration: Configuration,
   endpoint: Endpoint.Endpoint,
@@ -73,7 +77,7 @@ const forListener = Effect.fnUntraced(function* (
     endpoint._tag === "Inproc"
       ? undefined
       : yield* Effect.mapError(Guards.guardOf(security, clientsPerAddress, turnAway), invalid("bind", text))
-  return { frameOctets, heartbeatInterval, heartbeatTimeout, guard, rules: rulesOf(security) }
+  return { frameOctets: longest(frameOctets), heartbeatInterval, heartbeatTimeout, guard, rules: rulesOf(security) }
 })
 
 const forConnection = Effect.fnUntraced(function* (
@@ -87,7 +91,7 @@ const forConnection = Effect.fnUntraced(function* (
     endpoint._tag === "Inproc"
       ? undefined
       : yield* Effect.mapError(Guards.credentialsOf(securityOf(configuration, own), own), invalid("connect", text))
-  return { frameOctets, heartbeatInterval, heartbeatTimeout, credentials }
+  return { frameOctets: longest(frameOctets), heartbeatInterval, heartbeatTimeout, credentials }
 })
 
 const invalid =

@@ -106,7 +106,7 @@ describe("tuples", () => {
       assert.strictEqual(stranger.take().at(-1), "PONG")
       assert.deepInclude(yield* refused, { value: 1 })
       assert.strictEqual(yield* members, 2)
-      yield* stranger.say(Wire.PUBLISH("c", "x".repeat(2048)))
+      yield* stranger.say(Wire.PUBLISH("c", "x".repeat(2 * Trailer.maxLength)))
       yield* settle(network)
       assert.strictEqual((yield* Effect.flip(stranger.say(Wire.PING))).reason._tag, "Lost")
       assert.strictEqual(yield* members, 1)
@@ -259,6 +259,20 @@ describe("entries that come in one message", () => {
       yield* start(network, "many", { connect: ["inproc://here"], publish })
       yield* pass(network, 30_000)
       assert.strictEqual((yield* gossip.status).tuples, 2000)
+    })
+  )
+
+  it.effect("make frames that are longer than tuples may be, and do not end the connection", () =>
+    Effect.gen(function* () {
+      const { gossip, network } = yield* limited({ frameOctets: 1024 })
+      const endpoint = yield* gossip.bind("tcp://127.0.0.1:0")
+      const publish = Array.from({ length: 3000 }, (_, n) => [`k${n}`, "v"] as const)
+      const many = yield* start(network, "many", { connect: [endpoint], publish, frameOctets: 1024 })
+      yield* pass(network, 10_000)
+      assert.strictEqual((yield* gossip.status).tuples, 3000)
+      yield* gossip.publishAll(publish.map(([key]) => [`${key}x`, "v"] as const))
+      yield* pass(network, 10_000)
+      assert.strictEqual((yield* many.gossip.status).tuples, 6000)
     })
   )
 
