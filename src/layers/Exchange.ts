@@ -132,7 +132,8 @@ export class Exchange {
 
   get digest(): Digest.Digest {
     this.#digest ??= Summary.fingerprint(this.#summary, Summary.everything)
-    return { ...this.#digest, since: this.#absence.since }
+    const since = this.#absence.sinceAt(this.#engine.timeOfDay(), this.#engine.retention())
+    return { ...this.#digest, since }
   }
 
   /** The message as one of ours says it to this peer. Whom a rule keeps from some keys is not told what is held. */
@@ -151,9 +152,22 @@ export class Exchange {
     }
   }
 
+  /** A client asks whether we are there: so is it, and who only serves hears of nobody else for days. */
+  heard(client: Link): void {
+    if (isCompared(client)) this.#hearOf()
+  }
+
+  /** There is a network. */
+  #hearOf(): void {
+    const now = this.#engine.timeOfDay()
+    this.#absence.hear(now, this.#engine.retention())
+    // Of who is not back yet it is still to be known when it went away.
+    if (!this.#absence.isAway) this.#store.heard(now)
+  }
+
   /** What a node of ours says it holds; whether it is what we hold. */
   #hear(link: Link, { fingerprint, since }: Digest.Digest): boolean {
-    this.#absence.hear(this.#engine.timeOfDay(), this.#engine.retention())
+    this.#hearOf()
     link.progress.doubted = this.#absence.doubtedUpTo(since)
     const same = fingerprint === this.digest.fingerprint
     if (same) this.#absence.agree(since)
@@ -205,7 +219,7 @@ export class Exchange {
     if ("served" in link && !isCompared(link)) return
     const ranges = Ranges.decode(Trailer.find(cargo, Trailer.tags.ranges) ?? "")
     if (ranges._tag === "Ranges") {
-      this.#absence.hear(this.#engine.timeOfDay(), this.#engine.retention())
+      this.#hearOf()
       this.#answer(link, ranges)
     }
     const keys = new Set(Batch.decodeKeys(Trailer.find(cargo, Trailer.tags.wanted) ?? "") ?? [])
@@ -235,14 +249,19 @@ export class Exchange {
     for (let next = 0; next < wants.length;) {
       const keys = Batch.encodeKeys(wants, next, keysAtOnce)
       next = keys.next
-      this.#engine.send(link, { tag: Trailer.tags.wanted, body: keys.body })
+      this.#send(link, { tag: Trailer.tags.wanted, body: keys.body })
     }
     if (reply !== undefined) this.#say(link, reply)
     this.#give(link, offers)
   }
 
+  /** What there is no room for is found out again. */
+  #send(link: Link, section: Trailer.Section): void {
+    if (link.mailbox.outbox.hasRoom) this.#engine.send(link, section)
+  }
+
   #say(link: Link, ranges: Ranges.Ranges): void {
-    this.#engine.send(link, { tag: Trailer.tags.ranges, body: Ranges.encode(ranges) })
+    this.#send(link, { tag: Trailer.tags.ranges, body: Ranges.encode(ranges) })
   }
 
   #give(link: Link, due: Progress["due"][number]): void {

@@ -56,8 +56,10 @@ export const layer = (options: Options): Layer.Layer<TupleStore, DirectoryLocked
       /** What the time of day is ahead of the clock of entries. */
       const ahead = () => clock.currentTimeMillisUnsafe() - Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
       restore(map, records, clock.currentTimeMillisUnsafe(), ahead())
-      const { last, origins } = TupleRecord.decodeMeta(meta)
-      const apart = last?.time
+      const { heardAt, last, origins } = TupleRecord.decodeMeta(meta)
+      // Not when it has changed last: it may have been alone, and have gone on by itself.
+      const apart = heardAt ?? last?.time
+      let heard: Heard = { at: apart, writtenAt: apart, isDue: false }
       const own = new Set([map.origin, ...origins])
       if (last !== undefined && (map.last === undefined || Version.compare(last, map.last) > 0)) map.last = last
       const count = map.entries.size - map.tombstones.size
@@ -80,6 +82,10 @@ export const layer = (options: Options): Layer.Layer<TupleStore, DirectoryLocked
         },
         isOwn: ({ version }) => own.has(version.origin),
         apart,
+        heard: (time) => {
+          const isDue = heard.isDue || Math.abs(time - (heard.writtenAt ?? 0)) >= heardApart
+          heard = { ...heard, at: time, isDue }
+        },
         forget: (key) => {
           changed.add(key)
           return inMemory.forget(key)
@@ -87,12 +93,16 @@ export const layer = (options: Options): Layer.Layer<TupleStore, DirectoryLocked
         expire: (now, most) => note(inMemory.expire(now, most)),
         collect: (now, retention, most) => note(inMemory.collect(now, retention, most)),
         commit: Effect.suspend(() => {
-          if (changed.size === 0) return Effect.void
+          if (changed.size === 0 && !heard.isDue) return Effect.void
+          heard = { at: heard.at, writtenAt: heard.at, isDue: false }
           const keys = changed
           changed = new Set()
           // The log has said why, and has all once it can be written again.
           return Effect.ignore(
-            log.append(recordsOf(map, keys, ahead()), TupleRecord.encodeMeta({ last: map.last, origins: [...own] }))
+            log.append(
+              recordsOf(map, keys, ahead()),
+              TupleRecord.encodeMeta({ last: map.last, origins: [...own], heardAt: heard.at })
+            )
           )
         }),
         disk: () => ({
@@ -104,6 +114,16 @@ export const layer = (options: Options): Layer.Layer<TupleStore, DirectoryLocked
       })
     })
   )
+
+/** When the network was heard of last, as it is and as it is on the disk. */
+interface Heard {
+  readonly at: number | undefined
+  readonly writtenAt: number | undefined
+  readonly isDue: boolean
+}
+
+/** In milliseconds: how often that is written, if nothing else is. */
+const heardApart = 600_000
 
 /**
  * What was held comes back as if somebody said it now: nobody's news, and what had its time meanwhile is gone. Tombstones

@@ -94,11 +94,7 @@ export class GossipEngine {
         this.#clients.mayGive(link, size, this.#quota.octets, this.now, this.settings.dumpsPerSecond),
       count: (link, entries) => this.intake.count(link, entries, this.now, this.settings.totalMessagesPerSecond),
       pour: (link, entries) => this.#pour(link, entries, true),
-      // What there is no room for is found out again.
-      send: (link, section) => {
-        if (!link.mailbox.outbox.hasRoom) return
-        this.#push(link, Mailbox.carry("served" in link ? Message.pong : Message.ping, section))
-      }
+      send: (link, section) => this.#push(link, Mailbox.carry("served" in link ? Message.pong : Message.ping, section))
     })
     this.watchers = new Watchers(this, store, this.#touched, timeOfDay)
     const tellings = new Tellings(this, this.#touched)
@@ -284,6 +280,7 @@ export class GossipEngine {
         }
         case "Send":
           if (action.message._tag === "Invalid") this.journal.counters.invalidSent += 1
+          else this.#exchange.heard(client)
           this.#send(client, action.message)
           break
         case "Report":

@@ -39,6 +39,7 @@ export const of = (map: TupleMap.TupleMap): TupleStore["Service"] => ({
   forget: (key) => TupleMap.forget(map, key),
   isOwn: ({ version }) => version.origin === map.origin,
   apart: undefined,
+  heard: () => {},
   nextEnd: () => map.ends.first?.time,
   oldestTombstone: () => map.tombstones.first?.time,
   size: () => map.entries.size,

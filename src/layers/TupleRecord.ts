@@ -12,7 +12,9 @@
  *     ends     = 6OCTET                      ; when it ends, milliseconds since 1970 on the clock of this node; 0: never
  *     value    = *OCTET
  *
- *     meta     = format [version *origin]    ; the greatest seen, and the origins of this node, the last one first
+ *     meta     = format [version *origin [heard]]
+ *                                            ; the greatest seen, and the origins of this node, the last one first
+ *     heard    = 6OCTET                      ; when a node of ours was heard last, milliseconds since 1970
  *
  * Numbers are big-endian. What a head has behind that, and the meta, is of a later version and is passed by; what cannot
  * be passed by has another format.
@@ -102,8 +104,11 @@ export const isKnown = (record: Octets): boolean => {
  * @since 0.1.0
  * @category encoding
  */
-export const encodeMeta = ({ last, origins }: Meta): Octets =>
-  format + (last === undefined ? "" : encodeVersion(last) + origins.slice(0, mostOrigins).join(""))
+export const encodeMeta = ({ heardAt, last, origins }: Meta): Octets => {
+  if (last === undefined) return format
+  const heard = heardAt === undefined ? "" : number(timeLength, Math.max(0, Math.floor(heardAt)))
+  return format + encodeVersion(last) + origins.slice(0, mostOrigins).join("") + heard
+}
 
 /**
  * @since 0.1.0
@@ -112,6 +117,8 @@ export const encodeMeta = ({ last, origins }: Meta): Octets =>
 export interface Meta {
   readonly last: Version | undefined
   readonly origins: ReadonlyArray<Octets>
+  /** When a node of ours was heard last, milliseconds since 1970. */
+  readonly heardAt?: number | undefined
 }
 
 /** Of earlier lives: what was set in one before these is as anybody else's. */
@@ -127,7 +134,9 @@ export const decodeMeta = (meta: Octets): Meta => {
     const at = 1 + versionLength + n * originLength
     return copy(meta.slice(at, at + originLength))
   })
-  return { last: decodeVersion(meta, 1), origins }
+  const end = 1 + versionLength + origins.length * originLength
+  const heardAt = meta.length - end === timeLength ? read(meta, end, timeLength) : undefined
+  return { last: decodeVersion(meta, 1), origins, heardAt }
 }
 
 const encodeVersion = ({ counter, origin, time }: Version): Octets =>

@@ -27,9 +27,9 @@ export class Absence {
     this.#heardAt = apart
   }
 
-  /** Since when we have been there. */
-  get since(): number {
-    return this.#since
+  /** Since when we have been there: not for long, where we are about to come back after more than `retention`. */
+  sinceAt(now: number, retention: number): number {
+    return this.#heardAt !== undefined && now - this.#heardAt > retention ? now : this.#since
   }
 
   /** Whether we do not know yet that we are back. */

@@ -51,6 +51,8 @@ export class TupleStore extends Context.Service<
     readonly isOwn: (entry: Entry) => boolean
     /** When this node, in the life before this one, heard of the network last; undefined where it has forgotten all. */
     readonly apart: number | undefined
+    /** It hears of the network now: what `apart` is in the next life, give or take some minutes. */
+    readonly heard: (time: number) => void
     /** When the next value ends, on the clock of entries, and when the oldest tombstone began, in milliseconds since 1970. */
     readonly nextEnd: () => number | undefined
     readonly oldestTombstone: () => number | undefined

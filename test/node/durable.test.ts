@@ -177,6 +177,32 @@ describe("a node with a directory", () => {
     })
   )
 
+  it.effect("that was set while it was away, and starts again, does not bring back what was deleted meanwhile", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 1 })
+      const storeDirectory = yield* temporaryDirectory
+      const retention = 120_000
+      const server = yield* start(network, "server", { retention, publish: { deleted: "1", kept: "1" } })
+      yield* start(network, "other", { retention, connect: [server.endpoint] })
+      const options = { retention, storeDirectory, endpoint: "none", connect: [server.endpoint] }
+      const first = yield* start(network, "client", options)
+      yield* pass(network, 5000)
+      assert.deepStrictEqual(yield* knows(first.gossip), ["deleted=1", "kept=1"])
+      yield* network.partition(["client"], ["server", "other"])
+      yield* server.gossip.unpublish("deleted")
+      yield* pass(network, 2 * retention)
+      yield* first.gossip.publish("meanwhile", "1")
+      yield* first.close
+      yield* pass(network, 1000)
+      const second = yield* start(network, "client", options)
+      yield* network.heal
+      yield* pass(network, 10_000)
+      for (const { gossip } of [server, second]) {
+        assert.deepStrictEqual(yield* knows(gossip), ["kept=1", "meanwhile=1"])
+      }
+    })
+  )
+
   it.effect("that is damaged gets back from others what is lost", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.make()

@@ -15,21 +15,28 @@ describe("a node", () => {
     const absence = new Absence(1000, undefined)
     absence.hear(5000, retention)
     assert.isFalse(absence.isAway)
-    assert.strictEqual(absence.since, 1000)
+    assert.strictEqual(absence.sinceAt(0, retention), 1000)
     assert.isUndefined(absence.doubtedUpTo(0))
+  })
+
+  it("that comes back after too long does not say that it was there", () => {
+    const absence = new Absence(1000, undefined)
+    absence.hear(1001, retention)
+    assert.strictEqual(absence.sinceAt(1101, retention), 1000)
+    assert.strictEqual(absence.sinceAt(1102, retention), 1102)
   })
 
   it("that heard of the network all the time is not away, however long that was", () => {
     const absence = new Absence(1000, 950)
     for (let now = 1000; now < 5000; now += retention) absence.hear(now, retention)
     assert.isFalse(absence.isAway)
-    assert.strictEqual(absence.since, 1000)
+    assert.strictEqual(absence.sinceAt(0, retention), 1000)
   })
 
   it("that did not for too long believes who has been there all the while, and nobody else", () => {
     const absence = back()
     assert.isTrue(absence.isAway)
-    assert.strictEqual(absence.since, 1001)
+    assert.strictEqual(absence.sinceAt(0, retention), 1001)
     assert.strictEqual(absence.doubtedUpTo(500), 500)
     assert.isUndefined(absence.doubtedUpTo(501))
   })
@@ -41,7 +48,7 @@ describe("a node", () => {
     absence.agree(300)
     assert.isFalse(absence.isAway)
     assert.isUndefined(absence.doubtedUpTo(300))
-    assert.strictEqual(absence.since, 300)
+    assert.strictEqual(absence.sinceAt(0, retention), 300)
   })
 
   it("is away from when it went away first, though it heard of others that were away", () => {
@@ -54,6 +61,6 @@ describe("a node", () => {
   it("that agrees with one that has been there for less has been there no shorter", () => {
     const absence = new Absence(1000, undefined)
     absence.agree(2000)
-    assert.strictEqual(absence.since, 1000)
+    assert.strictEqual(absence.sinceAt(0, retention), 1000)
   })
 })
