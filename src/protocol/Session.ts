@@ -7,7 +7,8 @@
  *                                          or Confess
  *     Start             PUBLISH PONG       INVALID             Start
  *                       INVALID malformed
- *     Start             PING of ours       INVALID             Start
+ *     Start             PING of ours       INVALID, PONG       Start
+ *     Start             PING with cargo    INVALID             Start
  *     Start             a new tuple        -                   Start
  *     Connected         PUBLISH            Accept              Connected
  *     Connected         PING               PONG, or Report,    Connected
@@ -30,7 +31,7 @@
  * session that it has by now, in the middle of its tuples. A peer that says PING is none of CZMQ's, and is not helped.
  *
  * A node of ours says so behind its HELLO, may say it again at any time, and has a digest behind each PING; where it is
- * forgotten it gets INVALID to that, for a PONG would not tell. A PING that carries something is no question.
+ * forgotten it gets INVALID ahead of the PONG, which would not tell. A PING that carries something is no question.
  *
  * @since 0.1.0
  */
@@ -104,6 +105,8 @@ const tell: ReadonlyArray<Action> = [{ _tag: "Tell" }]
 const pong: ReadonlyArray<Action> = [{ _tag: "Send", message: Message.pong }]
 const confess: ReadonlyArray<Action> = [{ _tag: "Confess" }]
 const invalid: ReadonlyArray<Action> = [{ _tag: "Send", message: Message.invalid }]
+/** Each PING is answered with one PONG, so that these can be counted. */
+const forgotten: ReadonlyArray<Action> = [...invalid, ...pong]
 
 /**
  * @since 0.1.0
@@ -142,7 +145,8 @@ const received = (state: State, message: Message.Message | Message.Malformed, no
         case "Hello":
           return { state: connected, actions: dump(message) }
         case "Ping":
-          if (Trailer.carries(message.trailer) || Trailer.isOfNode(message.trailer)) return { state, actions: invalid }
+          if (Trailer.carries(message.trailer)) return { state, actions: invalid }
+          if (Trailer.isOfNode(message.trailer)) return { state, actions: forgotten }
           return { state: start, actions: answer(message, now) }
         case "Publish":
           return { state: { _tag: "Start", refused: Math.min(refused + 1, mostRefused) }, actions: invalid }

@@ -38,7 +38,11 @@ const actions = {
   "Accept the version": [{ _tag: "Accept", tuple, version }],
   PONG: [{ _tag: "Send", message: Message.pong }],
   Report: [{ _tag: "Report", now: 1500 }],
-  INVALID: [{ _tag: "Send", message: Message.invalid }]
+  INVALID: [{ _tag: "Send", message: Message.invalid }],
+  "INVALID and PONG": [
+    { _tag: "Send", message: Message.invalid },
+    { _tag: "Send", message: Message.pong }
+  ]
 } as const satisfies Record<string, ReadonlyArray<Session.Action>>
 
 const heardAt = 1000
@@ -67,8 +71,8 @@ describe("every state and every message", () => {
     ["Start", "HELLO", "Dump", "Connected", 0],
     ["Start", "HELLO of ours", "Dump of ours", "Connected", 0],
     ["Start", "HELLO with a digest", "Dump what differs", "Connected", 0],
-    ["Start", "PING of ours", "INVALID", "Start", 0],
-    ["Start", "PING with a digest", "INVALID", "Start", 0],
+    ["Start", "PING of ours", "INVALID and PONG", "Start", 0],
+    ["Start", "PING with a digest", "INVALID and PONG", "Start", 0],
     ["Start", "PING with cargo", "INVALID", "Start", 0],
     ["Connected", "HELLO of ours", "Dump of ours", "Connected", 0],
     ["Connected", "HELLO with a digest", "Dump what differs", "Connected", 0],
