@@ -27,6 +27,10 @@ const grain = 10
 /** A dump of less counts for less. */
 const wholeDump = { tuples: 1000, octets: 2 ** 20 }
 
+/** For how much of a dump that counts. */
+const partOf = ({ entries, octets }: Exchange.Size): number =>
+  Math.min(1, Math.max(entries / wholeDump.tuples, octets / wholeDump.octets))
+
 /**
  * @since 0.1.0
  * @category models
@@ -179,7 +183,7 @@ export class Clients {
         done
       })
     )
-    client.dumpPart = this.#partOf(keys, octets)
+    client.dumpPart = partOf({ entries: keys, octets })
     if (!begun) {
       this.#journal.counters.dumpsMerged += 1
     } else if (!this.#permit(client, now, perSecond)) {
@@ -200,18 +204,11 @@ export class Clients {
     return Math.ceil(due / grain) * grain
   }
 
-  /** Whether this client may be given so much of all that is held now, for which it did not ask by HELLO. */
-  mayGive(client: Client, size: Exchange.Size, octets: number, now: number, perSecond: number): boolean {
+  /** Whether this client may be given so much now, for which it did not ask by HELLO. */
+  mayGive(client: Client, size: Exchange.Size, now: number, perSecond: number): boolean {
     if (now < Allowance.from(client.dumps, perSecond)) return false
-    const part = "entries" in size ? this.#partOf(size.entries, octets) : Math.min(1, size.octets / wholeDump.octets)
-    client.dumps = Allowance.take(client.dumps, now, perSecond, part)
+    client.dumps = Allowance.take(client.dumps, now, perSecond, partOf(size))
     return true
-  }
-
-  /** For how much of a dump so many of the entries count. */
-  #partOf(entries: number, octets: number): number {
-    const part = (entries / Math.max(1, this.#store.size())) * octets
-    return Math.min(1, Math.max(entries / wholeDump.tuples, part / wholeDump.octets))
   }
 
   #permit(client: Client, now: number, perSecond: number): boolean {

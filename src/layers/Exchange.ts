@@ -81,8 +81,14 @@ export const begin = (): Progress => ({
   patience: patience.least
 })
 
-/** So many entries, or values of so many octets. */
-export type Size = { readonly entries: number } | { readonly octets: number }
+/** So many entries, with values of so many octets; 0 where either is not to count. */
+export interface Size {
+  readonly entries: number
+  readonly octets: number
+}
+
+/** Of more entries the octets are not counted: they are as much as a dump. */
+const mostCounted = 1000
 
 /** What the engine does for it. */
 interface Engine {
@@ -228,10 +234,24 @@ export class Exchange {
     }
   }
 
+  /** To ask for many short ones is fine. */
   #sizeOf(keys: ReadonlySet<Octets>): Size {
     let octets = 0
-    for (const key of keys) octets += this.#store.get(key)?.tuple.valueOctets.length ?? 0
-    return { octets }
+    for (const key of keys) octets += this.#lengthOf(key)
+    return { entries: 0, octets }
+  }
+
+  #sizeWithin(ranges: ReadonlyArray<Summary.Range>): Size {
+    const entries = ranges.reduce((sum, range) => sum + Summary.fingerprint(this.#summary, range).count, 0)
+    let octets = 0
+    for (const range of entries <= mostCounted ? ranges : []) {
+      for (const { key } of Summary.entries(this.#summary, range)) octets += this.#lengthOf(key)
+    }
+    return { entries, octets }
+  }
+
+  #lengthOf(key: Octets): number {
+    return this.#store.get(key)?.tuple.valueOctets.length ?? 0
   }
 
   #answer(link: Link, ranges: Ranges.Ranges): void {
@@ -242,9 +262,9 @@ export class Exchange {
       return
     }
     const { offers, reply, state, wants } = Reconcile.respond(progress.rounds, this.#summary, ranges)
-    const offered = offers.reduce((sum, range) => sum + Summary.fingerprint(this.#summary, range).count, 0)
+    const offered = this.#sizeWithin(offers)
     // It would be a dump: who asks for that too often is heard later, when the two are compared again.
-    if (offered > 0 && !this.#engine.mayGive(link, { entries: offered })) return
+    if (offered.entries > 0 && !this.#engine.mayGive(link, offered)) return
     progress.rounds = state
     for (let next = 0; next < wants.length;) {
       const keys = Batch.encodeKeys(wants, next, keysAtOnce)

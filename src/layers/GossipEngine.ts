@@ -90,8 +90,7 @@ export class GossipEngine {
         }
       },
       mayGive: (link, size) =>
-        !("served" in link) ||
-        this.#clients.mayGive(link, size, this.#quota.octets, this.now, this.settings.dumpsPerSecond),
+        !("served" in link) || this.#clients.mayGive(link, size, this.now, this.settings.dumpsPerSecond),
       count: (link, entries) => this.intake.count(link, entries, this.now, this.settings.totalMessagesPerSecond),
       pour: (link, entries) => this.#pour(link, entries, true),
       send: (link, section) => this.#push(link, Mailbox.carry("served" in link ? Message.pong : Message.ping, section))

@@ -6,6 +6,7 @@ import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
 import * as Batch from "../../src/protocol/Batch.ts"
 import * as Message from "../../src/protocol/Message.ts"
+import * as Ranges from "../../src/protocol/Ranges.ts"
 import * as Trailer from "../../src/protocol/Trailer.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as Version from "../../src/protocol/Version.ts"
@@ -276,15 +277,17 @@ describe("entries that come in one message", () => {
     })
   )
 
+  const short = Object.fromEntries(Array.from({ length: 900 }, (_, n) => [`c${n}`, "v"]))
+
   it.effect("and are wanted, are given once, and long ones as often as dumps", () =>
     Effect.gen(function* () {
-      const { client, network } = yield* limited({ publish: { a: "v", b: "w".repeat(100_000) } })
+      const { client, network } = yield* limited({ publish: { ...short, a: "v", b: "w".repeat(100_000) } })
       const greedy = yield* client("greedy")
       const wanted = (key: string) => carried({ tag: Trailer.tags.wanted, body: `\u0001${key}`.repeat(10_000) })
       yield* greedy.say(Message.encode(Message.hello))
       yield* settle(network)
       yield* greedy.say(Message.encode(Message.greeting), wanted("a"))
-      yield* settle(network)
+      yield* pass(network, 10_000)
       greedy.take()
       yield* greedy.say(wanted("a"))
       yield* settle(network)
@@ -294,6 +297,15 @@ describe("entries that come in one message", () => {
         yield* settle(network)
       }
       assert.isBelow(greedy.take().length, 20)
+      yield* pass(network, 10_000)
+      // Who holds nothing is offered what there is.
+      const none = { _tag: "Fingerprint", to: "c", count: 0, fingerprint: "0".repeat(16) } as const
+      const body = Ranges.encode({ _tag: "Ranges", depth: 1, kept: 0, parts: [none] })
+      for (let n = 0; n < 100; n++) {
+        yield* greedy.say(carried({ tag: Trailer.tags.ranges, body }))
+        yield* settle(network)
+      }
+      assert.isBelow(greedy.take().filter((frame) => frame.startsWith("PUBLISH")).length, 20)
     })
   )
 })
