@@ -33,8 +33,8 @@ const keysAtOnce = 2 ** 14
 const keysAhead = 256
 
 /**
- * How often in a row two quiet sides have to differ before it is found out in what; twice as often each time that this has
- * changed nothing, as where one of them does not take what the other has, up to so often.
+ * How often two quiet sides have to differ before it is found out in what; twice as often each time that they still differ
+ * then, as where one of them does not take what the other has, up to so often.
  */
 const patience = { least: 2, most: 256 }
 
@@ -59,7 +59,7 @@ export interface Progress {
   met: boolean
   /** What is not newer than this and not our own is forgotten where the other does not have it. */
   doubted: number | undefined
-  /** How often in a row the two differed, the sequence number of our map then, and how often it may be. */
+  /** How often the two differed since they were the same, the sequence number of our map then, and how often it may be. */
   unequal: number
   comparedAt: number
   patience: number
@@ -205,9 +205,10 @@ export class Exchange {
     const same = this.#hear(joined, digest)
     const changed = progress.comparedAt !== this.#store.sequence()
     progress.comparedAt = this.#store.sequence()
-    if (changed || same) progress.patience = patience.least
-    if (changed || same || !mailbox.outbox.isEmpty) progress.unequal = 0
-    else if (++progress.unequal >= progress.patience) {
+    if (same) {
+      progress.patience = patience.least
+      progress.unequal = 0
+    } else if (!changed && mailbox.outbox.isEmpty && ++progress.unequal >= progress.patience) {
       progress.unequal = 0
       progress.patience = Math.min(patience.most, 2 * progress.patience)
       progress.unanswered = undefined

@@ -41,7 +41,7 @@ export class Future {
     return this.#held.size === 0
   }
 
-  /** False where it is held already. */
+  /** Whether it is held now, and was not. */
   hold(one: Held): boolean {
     const before = this.#held.get(one.tuple.keyOctets)
     const order = before === undefined ? 1 : Version.compare(one.version, before.version)
@@ -51,7 +51,7 @@ export class Future {
       this.#octets = octets
       this.#held.set(one.tuple.keyOctets, one)
     }
-    return order !== 0
+    return order > 0 && fits
   }
 
   /** Those up to this time, which are held no longer. */

@@ -57,7 +57,7 @@ export const defaults: Settings = {
   heartbeatInterval: 5000,
   heartbeatTimeout: 15_000,
   maxDrift: 172_800_000, // two days: a clock that is a day off costs the order of what it sets, not the tuples
-  retention: 86_400_000, // a day
+  retention: 259_200_000, // three days: more than clocks may differ, or what one sets would be forgotten by others at once
   queueTuples: 1000,
   queueOctets: 2 ** 20,
   tuples: 1_000_000,
@@ -190,7 +190,7 @@ export const definitions: ReadonlyArray<Definition> = [
     field: "retention",
     type: whole("milliseconds", 0),
     about:
-      "how long it is remembered that a key was deleted, or that its value had its time; who was away for longer may bring it back",
+      "how long it is remembered that a key was deleted, or that its value had its time; a node that was away for longer takes the word of others, see docs/protocol.md; more than clock/max-drift",
     takesEffect: "at once"
   },
   {
