@@ -36,7 +36,7 @@ export class Acceptance {
   readonly #node: Pick<GossipEngine, "journal" | "now" | "settings">
   readonly #store: TupleStore["Service"]
   readonly #quota: Quota
-  readonly #exchange: Pick<Exchange, "forget" | "note">
+  readonly #exchange: Pick<Exchange, "note">
   readonly #tellings: Tellings
   readonly #timeOfDay: () => number
   readonly #future = new Future()
@@ -47,7 +47,7 @@ export class Acceptance {
     node: Pick<GossipEngine, "journal" | "now" | "settings">,
     store: TupleStore["Service"],
     quota: Quota,
-    exchange: Pick<Exchange, "forget" | "note">,
+    exchange: Pick<Exchange, "note">,
     tellings: Tellings,
     timeOfDay: () => number
   ) {
@@ -149,7 +149,7 @@ export class Acceptance {
       case "Accepted":
         journal.counters.accepted += 1
     }
-    this.#exchange.note(entry)
+    this.#exchange.note(tuple.keyOctets)
     this.#quota.took(entry.tuple, held?.tuple)
     if (outcome !== "Renewed" && held?.deleted === false) {
       this.#hearsay.changed(held, { bare: version === undefined, newer }, now, arrival.now)
@@ -177,7 +177,7 @@ export class Acceptance {
     const held = this.#store.forget(key)
     if (held === undefined) return
     this.#node.journal.counters.forgotten += 1
-    this.#exchange.forget(key)
+    this.#exchange.note(key)
     this.#quota.took(undefined, held.tuple)
     if (!held.deleted) this.#tellings.tellGone("Deleted", held, held)
   }
@@ -193,7 +193,7 @@ export class Acceptance {
     }
     for (const { tuple } of this.#store.collect(time, settings.retention, mostAtOnce)) {
       journal.counters.forgotten += 1
-      this.#exchange.forget(tuple.keyOctets)
+      this.#exchange.note(tuple.keyOctets)
       this.#quota.took(undefined, tuple)
     }
     this.#hearsay.resolve(

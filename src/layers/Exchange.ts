@@ -29,6 +29,9 @@ const mostDue = 8
 /** Octets of keys that are asked for at a time. */
 const keysAtOnce = 2 ** 14
 
+/** Changes that are noted, and not in the summary yet: some milliseconds of work. */
+const mostChanged = 4096
+
 /** Keys that are looked up ahead of what is taken. */
 const keysAhead = 256
 
@@ -114,6 +117,7 @@ export class Exchange {
   readonly #engine: Engine
   readonly #absence: Absence
   readonly #summary = Summary.make((octets) => hash("sha256", octets, "binary"))
+  readonly #changed = new Set<Octets>()
   #digest: Summary.Fingerprint | undefined
 
   constructor(store: TupleStore["Service"], engine: Engine) {
@@ -121,23 +125,29 @@ export class Exchange {
     this.#absence = new Absence(engine.timeOfDay(), store.apart)
     this.#engine = engine
     const held = store.read({ upTo: store.sequence() })
-    for (let next = held.next(); next.done !== true; next = held.next()) this.note(next.value)
+    for (let next = held.next(); next.done !== true; next = held.next()) this.note(next.value.tuple.keyOctets)
   }
 
-  /** Something is held that was not. */
-  note({ tuple, version }: Entry): void {
-    Summary.set(this.#summary, tuple.keyOctets, Version.stamp(version))
+  /** What is held of a key has changed, or it is held no longer. */
+  note(key: Octets): void {
+    this.#changed.add(key)
     this.#digest = undefined
+    if (this.#changed.size >= mostChanged) this.#update()
   }
 
-  /** Something is held no longer. */
-  forget(key: Octets): void {
-    Summary.remove(this.#summary, key)
-    this.#digest = undefined
+  /** As it is now: a key that changes often is looked at when somebody asks. */
+  #update(): Summary.Summary {
+    for (const key of this.#changed) {
+      const entry = this.#store.get(key)
+      if (entry === undefined) Summary.remove(this.#summary, key)
+      else Summary.set(this.#summary, key, Version.stamp(entry.version))
+    }
+    this.#changed.clear()
+    return this.#summary
   }
 
   get digest(): Digest.Digest {
-    this.#digest ??= Summary.fingerprint(this.#summary, Summary.everything)
+    this.#digest ??= Summary.fingerprint(this.#update(), Summary.everything)
     const since = this.#absence.sinceAt(this.#engine.timeOfDay(), this.#engine.retention())
     return { ...this.#digest, since }
   }
@@ -213,7 +223,7 @@ export class Exchange {
       progress.patience = Math.min(patience.most, 2 * progress.patience)
       progress.unanswered = undefined
       progress.rounds = Reconcile.idle
-      this.#say(joined, Reconcile.open(this.#summary))
+      this.#say(joined, Reconcile.open(this.#update()))
     }
   }
 
@@ -243,10 +253,10 @@ export class Exchange {
   }
 
   #sizeWithin(ranges: ReadonlyArray<Summary.Range>): Size {
-    const entries = ranges.reduce((sum, range) => sum + Summary.fingerprint(this.#summary, range).count, 0)
+    const entries = ranges.reduce((sum, range) => sum + Summary.fingerprint(this.#update(), range).count, 0)
     let octets = 0
     for (const range of entries <= mostCounted ? ranges : []) {
-      for (const { key } of Summary.entries(this.#summary, range)) octets += this.#lengthOf(key)
+      for (const { key } of Summary.entries(this.#update(), range)) octets += this.#lengthOf(key)
     }
     return { entries, octets }
   }
@@ -262,7 +272,7 @@ export class Exchange {
       progress.unanswered = ranges
       return
     }
-    const { offers, reply, state, wants } = Reconcile.respond(progress.rounds, this.#summary, ranges)
+    const { offers, reply, state, wants } = Reconcile.respond(progress.rounds, this.#update(), ranges)
     const offered = this.#sizeWithin(offers)
     // It would be a dump: who asks for that too often is heard later, when the two are compared again.
     if (offered.entries > 0 && !this.#engine.mayGive(link, offered)) return
@@ -324,7 +334,7 @@ export class Exchange {
   *#within({ from, to }: Summary.Range, progress: Progress): Generator<Entry, void> {
     for (let next: Octets | undefined = from; next !== undefined;) {
       const keys: Array<Octets> = []
-      for (const { key } of Summary.entries(this.#summary, { from: next, to })) {
+      for (const { key } of Summary.entries(this.#update(), { from: next, to })) {
         keys.push(key)
         if (keys.length === keysAhead) break
       }
