@@ -100,6 +100,8 @@ export interface Resolution<L> {
 export class Chase<L extends { readonly link: number }> {
   /** When its value has changed last. */
   changedAt: number
+  /** When it got its place among others, behind which are those that have changed since. */
+  placedAt = Number.NEGATIVE_INFINITY
   readonly #recent: Array<Past> = []
   #episode: Episode<L> | undefined
   #comebacks = 0

@@ -29,6 +29,9 @@ export const comebacks = { most: 8, window: 4000 } as const
  */
 export const memory = { keys: 4096, time: 10_000 } as const
 
+/** In milliseconds: the order of keys by their last changes is as good as that. */
+const moved = 100
+
 /**
  * Who says it.
  *
@@ -117,9 +120,11 @@ export class Hearsay<L extends Source> {
     if (known === undefined && !bare) return
     const age = timeOfDay - version.time
     const chase = known ?? new Chase<L>(age < 0 ? Number.NEGATIVE_INFINITY : now - age)
+    chase.superseded(digestOf(tuple), link, newer, now)
+    if (now - chase.placedAt < moved) return
+    chase.placedAt = now
     this.#chases.delete(key)
     this.#chases.set(key, chase)
-    chase.superseded(digestOf(tuple), link, newer, now)
     for (const [oldest, { changedAt, isDamped }] of this.#chases) {
       if (this.#chases.size <= memory.keys && (isDamped || now - changedAt < memory.time)) break
       this.#chases.delete(oldest)
