@@ -69,7 +69,7 @@ export const defaults: Settings = {
   messagesPerSecond: 0,
   totalMessagesPerSecond: 0,
   dumpsPerSecond: 2,
-  flightOctets: 2 ** 28,
+  flightOctets: 2 ** 30,
   storeDirectory: undefined,
   storeSync: 1000
 }
