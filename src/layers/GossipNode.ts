@@ -126,7 +126,7 @@ export const make = Effect.gen(function* () {
   const hasSlept = (now: number): boolean => {
     const before = ahead
     ahead = clock.currentTimeMillisUnsafe() - now
-    return ahead - before > engine.settings.remoteTimeout / 2
+    return ahead - before > engine.settings.remoteTimeout / 10
   }
   const ticking: Input = {
     run: (now) => {

@@ -205,7 +205,7 @@ export class OurNode implements Node {
   #hasSlept(now: number): boolean {
     const before = this.#ahead
     this.#ahead = this.#host.timeOfDay() - now
-    return this.#ahead - before > this.#engine.settings.remoteTimeout / 2
+    return this.#ahead - before > this.#engine.settings.remoteTimeout / 10
   }
 }
 
