@@ -84,7 +84,12 @@ export const begin = (): Progress => ({
   patience: patience.least
 })
 
-/** So many entries, with values of so many octets; 0 where either is not to count. */
+/**
+ * So many entries, with values of so many octets; 0 where either is not to count.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Size {
   readonly entries: number
   readonly octets: number

@@ -121,7 +121,6 @@ export class GossipEngine {
       if (client === undefined) continue
       const inTime = this.#clients.isInTime(client, now, this.settings.messagesPerSecond)
       const message = inTime ? this.#flights.read(client, event.frames) : tooMany
-      this.now = now
       this.#guard(client, () => this.#stepSession(client, { _tag: "Received", message, now }))
     }
   }

@@ -27,6 +27,7 @@ import { endpointOf } from "../protocol/Configuration.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Octets from "../protocol/Octets.ts"
 import type { Security } from "../protocol/Security.ts"
+import { Sleep } from "../protocol/Sleep.ts"
 import * as Tuple from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
 import type { Gossip } from "../services/Gossip.ts"
@@ -120,18 +121,11 @@ export const make = Effect.gen(function* () {
     const tick = Effect.andThen(Effect.sleep(Math.max(0, Math.ceil(due - now))), Queue.offer(inbox, ticking))
     return Effect.asVoid(FiberHandle.run(timer, Effect.asVoid(tick)))
   }
-  // A suspended machine stops the monotonic clock, and sets the time of day when it wakes: then that has gained on it
-  // since the last tick, or the start. So it has where somebody set it; what that costs is one needless HELLO.
-  let ahead = clock.currentTimeMillisUnsafe() - (yield* NodeLinks.monotonicMillis)
-  const hasSlept = (now: number): boolean => {
-    const before = ahead
-    ahead = clock.currentTimeMillisUnsafe() - now
-    return ahead - before > engine.settings.remoteTimeout / 10
-  }
+  const sleep = new Sleep(timeOfDay(), yield* NodeLinks.monotonicMillis)
   const ticking: Input = {
     run: (now) => {
       armed = Number.POSITIVE_INFINITY
-      if (hasSlept(now)) engine.slept()
+      if (sleep.hasBeen(timeOfDay(), now, engine.settings.remoteTimeout)) engine.slept()
       engine.tick(now)
     },
     settle: () => {}

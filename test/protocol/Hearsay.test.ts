@@ -320,6 +320,20 @@ describe("bounds", () => {
     assert.strictEqual(node.hearsay.size, 1)
   })
 
+  it("a key that changes all the while is not among those that make room", () => {
+    const node = new Node()
+    node.chase(1, "ba")
+    assert.isBelow(node.hearsay.deadline(), Number.POSITIVE_INFINITY, "it is damped")
+    for (let n = 0; n < memory.keys + 100; n++) {
+      node.now += 1
+      if (n % 50 === 0) node.set(`${n}`)
+      node.say(1, "a", `k${n}`)
+      node.say(1, "b", `k${n}`)
+    }
+    assert.strictEqual(node.hearsay.size, memory.keys)
+    assert.isBelow(node.hearsay.deadline(), Number.POSITIVE_INFINITY, "and still is")
+  })
+
   it("nothing is remembered of what only nodes of ours say", () => {
     const node = new Node()
     for (let n = 0; n < 10; n++) node.set(`${n}`)

@@ -8,6 +8,7 @@ import type { Item, Joined, Served } from "../../src/layers/GossipLink.ts"
 import * as MemoryTupleStore from "../../src/layers/MemoryTupleStore.ts"
 import type { Mailbox } from "../../src/layers/Mailbox.ts"
 import * as Settings from "../../src/protocol/Settings.ts"
+import { Sleep } from "../../src/protocol/Sleep.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as TupleMap from "../../src/protocol/TupleMap.ts"
 import type { TupleStore } from "../../src/services/TupleStore.ts"
@@ -56,7 +57,7 @@ export class OurNode implements Node {
   /** The time on the monotonic clock of the tick that comes. */
   #armed = Number.POSITIVE_INFINITY
   #tick = 0
-  #ahead: number
+  readonly #sleep: Sleep
 
   constructor(
     host: Host,
@@ -66,7 +67,7 @@ export class OurNode implements Node {
     disk: Iterable<TupleMap.Entry> = []
   ) {
     this.#host = host
-    this.#ahead = host.timeOfDay() - host.monotonic()
+    this.#sleep = new Sleep(host.timeOfDay(), host.monotonic())
     this.map = restored(host, disk)
     const store = parts.store(MemoryTupleStore.of(this.map), this.map)
     const { queue, timeout } = host.spec
@@ -195,17 +196,11 @@ export class OurNode implements Node {
       if (tick !== this.#tick || this.#host.isPaused) return
       this.#run((now) => {
         this.#armed = Number.POSITIVE_INFINITY
-        if (this.#hasSlept(now)) this.#engine.slept()
+        const { remoteTimeout } = this.#engine.settings
+        if (this.#sleep.hasBeen(this.#host.timeOfDay(), now, remoteTimeout)) this.#engine.slept()
         this.#engine.tick(now)
       })
     })
-  }
-
-  /** As `GossipNode` has it. */
-  #hasSlept(now: number): boolean {
-    const before = this.#ahead
-    this.#ahead = this.#host.timeOfDay() - now
-    return this.#ahead - before > this.#engine.settings.remoteTimeout / 10
   }
 }
 
