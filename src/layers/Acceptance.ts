@@ -6,7 +6,7 @@
  */
 import type { Resolution } from "../protocol/Chase.ts"
 import { Future } from "../protocol/Future.ts"
-import { Hearsay } from "../protocol/Hearsay.ts"
+import { Hearsay, prevails } from "../protocol/Hearsay.ts"
 import type { Octets } from "../protocol/Octets.ts"
 import { digestOf } from "../protocol/Told.ts"
 import { Tuple } from "../protocol/Tuple.ts"
@@ -162,6 +162,9 @@ export class Acceptance {
       this.#tellings.tellGone("Expired", held, held)
     }
     this.#tellings.tellAll(entry, origin, outcome, agree)
+    if (outcome !== "Renewed" && held !== undefined && prevails(held, change)) {
+      this.accept({ tuple: held.tuple, lifetime: 0 }, undefined)
+    }
   }
 
   /** Deletes what is held of a key; says whether there was anything. */

@@ -328,7 +328,12 @@ export class Exchange {
   /** What is held of a key, unless it is forgotten for the other, which has been there, does not have it. */
   #known(key: Octets, { doubted }: Progress): Entry | undefined {
     const entry = this.#store.get(key)
-    if (entry === undefined || doubted === undefined || entry.version.time > doubted || this.#store.isOwn(entry)) {
+    if (
+      entry === undefined ||
+      doubted === undefined ||
+      Version.setAt(entry.version) > doubted ||
+      this.#store.isOwn(entry)
+    ) {
       return entry
     }
     this.#engine.forget(key)

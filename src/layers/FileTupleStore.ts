@@ -58,7 +58,7 @@ export const layer = (options: Options): Layer.Layer<TupleStore, DirectoryLocked
       restore(map, records, clock.currentTimeMillisUnsafe(), ahead())
       const { heardAt, last, origins } = TupleRecord.decodeMeta(meta)
       // Not when it has changed last: it may have been alone, and have gone on by itself.
-      const apart = heardAt ?? last?.time
+      const apart = heardAt ?? (last === undefined ? undefined : Version.setAt(last))
       let heard: Heard = { at: apart, writtenAt: apart, isDue: false }
       const own = new Set([map.origin, ...origins])
       if (last !== undefined && (map.last === undefined || Version.compare(last, map.last) > 0)) map.last = last

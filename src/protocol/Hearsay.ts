@@ -4,13 +4,19 @@
  * something else on one link was said later, and is the newer of the two. Where links form a cycle that is not enough,
  * see `Chase`.
  *
+ * Of a key of which nothing is known it may also be what was superseded or deleted long ago. So it gets a version that is
+ * less than all others; and where something takes its place that was set before, by somebody who did not know of it, it
+ * {@link prevails}.
+ *
  * @since 0.1.0
  */
 import { Chase, type Resolution } from "./Chase.ts"
 import type { Octets } from "./Octets.ts"
 import { digestOf, type Told } from "./Told.ts"
 import type { Tuple } from "./Tuple.ts"
-import type { Entry } from "./TupleMap.ts"
+import type { Change, Entry } from "./TupleMap.ts"
+import * as Past from "./Past.ts"
+import * as Version from "./Version.ts"
 
 /**
  * A value that was held may come back so often within so many milliseconds, until the key is damped.
@@ -118,7 +124,7 @@ export class Hearsay<L extends Source> {
     const key = tuple.keyOctets
     const known = this.#chases.get(key)
     if (known === undefined && !bare) return
-    const age = timeOfDay - version.time
+    const age = timeOfDay - Version.setAt(version)
     const chase = known ?? new Chase<L>(age < 0 ? Number.NEGATIVE_INFINITY : now - age)
     chase.superseded(digestOf(tuple), link, newer, now)
     if (now - chase.placedAt < moved) return
@@ -159,3 +165,16 @@ export class Hearsay<L extends Source> {
     }
   }
 }
+
+/**
+ * Whether this, which is held, is to be set anew when `change` takes its place.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const prevails = ({ tuple, version }: Entry, change: Change): boolean =>
+  Version.isHearsay(version) &&
+  change.version !== undefined &&
+  !Version.isHearsay(change.version) &&
+  change.version.time < Version.setAt(version) &&
+  !Past.has(change.past ?? Past.none, tuple.valueOctets)

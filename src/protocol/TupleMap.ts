@@ -8,7 +8,7 @@
  * Which of two values of a key is held is decided by their versions, so it does not matter in which order they come,
  * how often, or what came between: whoever has heard of both holds the same. A tuple of version 1 of the protocol has
  * none. One that is held already is an echo; one that is not is news, save where
- * `Hearsay` says otherwise, and gets a version here.
+ * `Hearsay` says otherwise, and gets a version here: where nothing is known of the key, the least.
  *
  * That a key was deleted is held like a value, with a version, or an older value would come back. A value with a lifetime
  * ends at the same time everywhere, by the time of its version: from then on it is deleted, under the version that it
@@ -186,7 +186,10 @@ export const merge = (map: TupleMap, change: Change, arrival: Arrival): Outcome 
     }
     return answer
   }
-  const version = change.version ?? Version.next(map.last, now, map.origin)
+  const unheard = held === undefined && change.lifetime === undefined
+  const version =
+    change.version ??
+    (unheard ? Version.hearsay(now, Past.digest(valueOctets)) : Version.next(map.last, now, map.origin))
   if (map.last === undefined || Version.compare(version, map.last) > 0) map.last = version
   const [left, lifetime] = [leftOf(change, version, arrival), change.lifetime ?? 0]
   const deleted = left <= 0
@@ -216,8 +219,10 @@ const hear = (
     return held !== undefined && lifetime === undefined && isLeftOver(held, tuple) ? "Stale" : undefined
   }
   if (!deleted && tuple.valueOctets === held.tuple.valueOctets) {
-    // To say it again means something only where it is to end at another time.
-    if (lifetime === undefined || (lifetime === 0 && held.lifetime === 0)) return "Duplicate"
+    // To say it again means something only where it is to end at another time, or nobody meant it yet.
+    if (lifetime === undefined || (lifetime === 0 && held.lifetime === 0 && !Version.isHearsay(held.version))) {
+      return "Duplicate"
+    }
   }
   return known !== undefined && !isKnown(held, known) ? "Stale" : undefined
 }

@@ -5,11 +5,14 @@
  *
  *     version = time counter origin
  *
- *     time    = 6OCTET   ; milliseconds since 1970, UTC
+ *     time    = 6OCTET   ; milliseconds since 1970, UTC; 0 for hearsay
  *     counter = 2OCTET
  *     origin  = 8OCTET   ; of the node that set the value, drawn anew each time it starts
+ *             / heard 2OCTET
+ *     heard   = 6OCTET   ; as time: when a node of ours heard the value first
  *
- * Numbers are big-endian, so the octets of two versions are in the order of the versions.
+ * Hearsay is what a node of version 1 says of a key of which nothing is known: it may be very old, so its version is less
+ * than all others. Numbers are big-endian, so the octets of two versions are in the order of the versions.
  *
  * Source: Kulkarni et al., Logical Physical Clocks (2014).
  *
@@ -73,11 +76,41 @@ export const compare = (a: Version, b: Version): number =>
  * @category constructors
  */
 export const next = (last: Version | undefined, now: number, origin: Octets.Octets): Version => {
-  const time = Math.min(mostTime, Math.max(0, Math.floor(now)))
+  const time = Math.min(mostTime, Math.max(1, Math.floor(now)))
   if (last === undefined || time > last.time) return { time, counter: 0, origin }
   return last.counter < mostCount
     ? { time: last.time, counter: last.counter + 1, origin }
     : { time: Math.min(mostTime, last.time + 1), counter: 0, origin }
+}
+
+/**
+ * The version of a value that was heard of now, and of which nobody knows when it was set. `digest` tells two values of
+ * one millisecond apart.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const hearsay = (now: number, digest: number): Version => {
+  const { time } = next(undefined, now, nobody)
+  return { time: 0, counter: 0, origin: stamp({ time, counter: digest & 0xffff, origin: "" }) }
+}
+
+/**
+ * @since 0.1.0
+ * @category getters
+ */
+export const isHearsay = ({ time }: Version): boolean => time === 0
+
+/**
+ * When the value was set, in milliseconds since 1970; of hearsay, when it was heard first.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const setAt = ({ origin, time }: Version): number => {
+  let heard = 0
+  if (time === 0) for (let at = 0; at < timeLength; at++) heard = heard * 256 + origin.charCodeAt(at)
+  return time || heard
 }
 
 /** Most that follow each other are of few origins. */

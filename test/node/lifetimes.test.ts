@@ -216,6 +216,7 @@ describe("unpublish", () => {
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.make()
       const { gossip } = yield* start(network, "server", { retention: 120_000, tuples: 1 })
+      yield* pass(network, 1000)
       yield* gossip.publish("k", "a")
       yield* gossip.unpublish("k")
       const full = Effect.flip(gossip.publish("l", "a"))

@@ -28,7 +28,10 @@ const put = (
   more: { at?: number; link?: number; version?: Version } = {}
 ) => {
   const { at = now, link = 0, version } = more
-  return store.merge({ tuple: new Tuple(key, value), version }, { now: at, link })
+  return store.merge(
+    { tuple: new Tuple(key, value), version, ...(version === undefined && { lifetime: 0 }) },
+    { now: at, link }
+  )
 }
 type Version = Entry["version"]
 

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Resolution } from "../../src/protocol/Chase.ts"
-import { comebacks, Hearsay, memory, type Verdict } from "../../src/protocol/Hearsay.ts"
+import { comebacks, Hearsay, memory, prevails, type Verdict } from "../../src/protocol/Hearsay.ts"
 import { digestOf, Told } from "../../src/protocol/Told.ts"
+import * as Past from "../../src/protocol/Past.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as TupleMap from "../../src/protocol/TupleMap.ts"
+import * as Version from "../../src/protocol/Version.ts"
 
 interface Peer {
   readonly link: number
@@ -338,5 +340,32 @@ describe("bounds", () => {
     const node = new Node()
     for (let n = 0; n < 10; n++) node.set(`${n}`)
     assert.strictEqual(node.hearsay.size, 0)
+  })
+})
+
+describe("what nobody knew the age of", () => {
+  const held = (at: number, version?: Version.Version): TupleMap.Entry => {
+    const map = TupleMap.make("me------")
+    TupleMap.merge(map, { tuple: new Tuple("k", "heard"), version }, { link: 1, now: at })
+    return map.entries.get("k") ?? assert.fail("not held")
+  }
+  const change = (at: number, past: ReadonlyArray<string> = [], more: Partial<TupleMap.Change> = {}) => ({
+    tuple: new Tuple("k", "set"),
+    version: Version.next(undefined, at, "somebody"),
+    past: past.map(Past.digest),
+    ...more
+  })
+
+  it.each([
+    ["what was set before it, by who did not know of it", held(100), change(99), true],
+    ["a delete from before it, by who did not know of it", held(100), change(99, [], { deleted: true }), true],
+    ["what took its place", held(100), change(99, ["heard"]), false],
+    ["a delete of it", held(100), change(99, ["older", "heard"], { deleted: true }), false],
+    ["what was set later", held(100), change(101), false],
+    ["what was heard like it", held(100), change(1, [], { version: Version.hearsay(101, 0) }), false],
+    ["what comes without version", held(100), change(1, [], { version: undefined }), false],
+    ["anything, as it was set", held(0, Version.next(undefined, 50, "a-------")), change(99), false]
+  ] as const)("and %s", (_, entry, said, expected) => {
+    assert.strictEqual(prevails(entry, said), expected)
   })
 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary } from "effect"
 import * as Message from "../../src/protocol/Message.ts"
+import * as Past from "../../src/protocol/Past.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as Trailer from "../../src/protocol/Trailer.ts"
 import * as TupleMap from "../../src/protocol/TupleMap.ts"
@@ -46,7 +47,8 @@ describe("next", () => {
     // A clock that is set back, or behind another one.
     [version(9, 3, "b"), 5, version(9, 4)],
     [version(9, 65_535, "b"), 5, version(10)],
-    [undefined, -5, version(0)],
+    [undefined, -5, version(1)],
+    [undefined, 0, version(1)],
     [undefined, 5.9, version(5)]
   ])("after %o, at %s: %o", (last, now, expected) => {
     assert.deepStrictEqual(Version.next(last, now, origin("a")), expected)
@@ -108,6 +110,33 @@ describe("the octets", () => {
   })
 })
 
+describe("hearsay", () => {
+  const heard = (now: number, value: string) => Version.hearsay(now, Past.digest(value))
+
+  it.prop("is less than all that was set", [versions, Arbitrary.map(versions, ({ time }) => time)], ([a, now]) => {
+    const one = Version.next(undefined, a.time, a.origin)
+    assert.isBelow(Version.compare(heard(now, "v"), one), 0)
+    assert.deepStrictEqual([one, heard(now, "v")].map(Version.isHearsay), [false, true])
+  })
+
+  it("is the newer, the later it was heard; of two values of one moment, one is", () => {
+    assert.isBelow(Version.compare(heard(99, "v"), heard(100, "u")), 0)
+    assert.notStrictEqual(Version.compare(heard(99, "v"), heard(99, "u")), 0)
+    assert.strictEqual(Version.compare(heard(99, "v"), heard(99, "v")), 0)
+  })
+
+  it("has these octets", () => {
+    const octets = Buffer.from(Version.stamp(heard(0x01977420dc7b, "v")), "latin1").toString("hex")
+    assert.strictEqual(octets, "000000000000000001977420dc7be0b5")
+  })
+
+  it.each([1, 99, 1_700_000_000_123, 2 ** 48 - 1])("says when it was heard: %s", (now) => {
+    assert.strictEqual(Version.setAt(heard(now, "v")), now)
+    assert.strictEqual(Version.setAt(version(now)), now)
+    assert.strictEqual(heard(now, "v").origin.length, Version.originLength)
+  })
+})
+
 describe("merge by versions", () => {
   const said = Arbitrary.all([arbitrary.oneOf("k", "l"), arbitrary.oneOf("1", "2", "3"), versions])
   const many = Arbitrary.array(said, { maxLength: 12 })
@@ -150,7 +179,7 @@ describe("merge by versions", () => {
     const map = mapOf(a.filter(([, , { time }]) => time < 2 ** 48 - 1))
     const before = Array.from(map.entries.values(), ({ version }) => version)
     assert.strictEqual(
-      TupleMap.merge(map, { tuple: new Tuple("k", "mine") }, { link: TupleMap.elsewhere, now: 0 }),
+      TupleMap.merge(map, { tuple: new Tuple("k", "mine"), lifetime: 0 }, { link: TupleMap.elsewhere, now: 0 }),
       "Accepted"
     )
     const mine = map.entries.get("k")

@@ -78,6 +78,13 @@ describe("merge", () => {
     ["k=a@80+10", "k=a", "Stale", "k!"],
     ["k@90<a,b", "k=a", "Stale", "k!"],
     ["k@90<a,b", "k=c", "Accepted", "k=c"],
+    // Of which nothing was known, and nobody knows how old it is.
+    ["k=a", "k=b@1", "Accepted", "k=b"],
+    ["k=a", "k@1", "Deleted", "k!"],
+    ["k=a@1", "k=b", "Accepted", "k=b"],
+    ["k=a", "k=a", "Duplicate", "k=a"],
+    ["k=a", "k=a+0", "Renewed", "k=a"],
+    ["k=a k=a+0", "k=b@1", "Stale", "k=a"],
     ["k=a@80 k@81 k=b@82 k=c@83 k@84", "k=a", "Stale", "k!"],
     ["k=a@80 k=b@81 k=c@82 k=d@83 k=e@84 k@85", "k=a", "Accepted", "k=a"]
   ])("%s, then %s: %s", (held, said, outcome, now) => {
