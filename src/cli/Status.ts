@@ -124,7 +124,7 @@ const toText = ({ color }: Globals, node: Seen | Unseen): ReadonlyArray<string> 
 }
 
 const detailsOf = (told: NodeStatus): ReadonlyArray<string> => {
-  const { counters, listeners, lost, members, peers, ready, store, uptimeSeconds } = told
+  const { aloneSeconds, counters, listeners, lost, members, peers, ready, store, uptimeSeconds } = told
   const { all, connected } = remotesOf(told)
   const links = [
     lost > 0 ? `${listeners} of ${count(listeners + lost, "listener")}` : count(listeners, "listener"),
@@ -137,6 +137,9 @@ const detailsOf = (told: NodeStatus): ReadonlyArray<string> => {
   })
   return [
     `${ready ? "ready" : "not ready"}, up ${age(uptimeSeconds)}, ${links.join(", ")}`,
+    ...(aloneSeconds === undefined
+      ? []
+      : [`cut off from all its remotes for ${age(aloneSeconds)}: what it holds may be out of date`]),
     ...(store === undefined ? [] : [storeLine(store)]),
     ...(counts.length > 0 ? [`counted: ${counts.join(", ")}`] : [])
   ]

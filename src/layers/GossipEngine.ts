@@ -209,7 +209,7 @@ export class GossipEngine {
   }
 
   status(): Status {
-    return this.#report.status()
+    return this.#report.status(this.now)
   }
 
   // Time
@@ -255,6 +255,7 @@ export class GossipEngine {
 
   /** Wakes the readers of all mailboxes that got something since the last flush. */
   flush(): void {
+    this.#report.look(this.now)
     for (const mailbox of this.#touched) mailbox.wake()
     this.#touched.clear()
   }

@@ -152,13 +152,14 @@ const states = ["Connected", "Joining", "Disconnected"] as const satisfies Reado
 type RemoteState = Status["remotes"][number]["state"]
 
 const updateGauges = (status: Status): Effect.Effect<void> => {
-  const { listeners, lost, octets, remotes, store, tombstones, tuples } = status
+  const { aloneFor = 0, listeners, lost, octets, remotes, store, tombstones, tuples } = status
   const sum = (count: (listener: Status["listeners"][number]) => number) =>
     listeners.reduce((sum, listener) => sum + count(listener), 0)
   const gauges: ReadonlyArray<readonly [name: string, value: number, description: string]> = [
     ["zgossip_tuples", tuples, "Tuples held"],
     ["zgossip_tuples_bytes", octets, "Octets of the keys and values held"],
     ["zgossip_tombstones", tombstones, "Keys of which is remembered that they were deleted or had their time"],
+    ["zgossip_alone_seconds", aloneFor / 1000, "For how long it has been cut off from all its remotes"],
     ["zgossip_store_bytes", store?.octets ?? 0, "Octets of the log of tuples on the disk"],
     ["zgossip_store_failing", store?.failure === undefined ? 0 : 1, "Whether the disk takes nothing"],
     ["zgossip_store_damaged", store?.isDamaged === true ? 1 : 0, "Whether something on the disk was lost at the start"],

@@ -42,6 +42,8 @@ export class StatusReport {
   readonly #quota: Quota
   #frame = pong
   #madeAt = Number.NEGATIVE_INFINITY
+  /** Since when none of the remotes is connected; infinity where one is, undefined where none ever was. */
+  #apartSince: number | undefined
 
   constructor(node: Node, store: TupleStore["Service"], clients: Clients, quota: Quota) {
     this.#node = node
@@ -50,7 +52,20 @@ export class StatusReport {
     this.#quota = quota
   }
 
-  status(): Status {
+  /** A remote may have come or gone. */
+  look(now: number): void {
+    const { joined } = this.#node
+    if (joined.size === 0) this.#apartSince = undefined
+    else if (isAnyConnected(joined.values())) this.#apartSince = Number.POSITIVE_INFINITY
+    else if (this.#apartSince === Number.POSITIVE_INFINITY) this.#apartSince = now
+  }
+
+  #aloneFor(now: number): number | undefined {
+    const since = this.#apartSince ?? Number.POSITIVE_INFINITY
+    return since < Number.POSITIVE_INFINITY && this.#clients.counts.members === 0 ? now - since : undefined
+  }
+
+  status(now: number): Status {
     const { joined, journal, lost, served } = this.#node
     return {
       ...this.#held,
@@ -62,6 +77,7 @@ export class StatusReport {
       })),
       lost: Array.from(lost, ([endpoint, error]) => ({ endpoint, error })),
       remotes: Array.from(joined.values(), ({ endpoint, error, remote }) => ({ endpoint, state: remote._tag, error })),
+      aloneFor: this.#aloneFor(now),
       store: this.#store.disk(),
       counters: journal.snapshot()
     }
@@ -86,6 +102,7 @@ export class StatusReport {
   #told(now: number): NodeStatus.NodeStatus {
     const { joined, journal, lost, served, startedAt } = this.#node
     const disk = this.#store.disk()
+    const aloneFor = this.#aloneFor(now)
     const remotes = { Connected: 0, Joining: 0, Disconnected: 0 }
     for (const { remote } of joined.values()) remotes[remote._tag] += 1
     return {
@@ -98,10 +115,16 @@ export class StatusReport {
       lost: lost.size,
       ...this.#clients.counts,
       remotes,
+      ...(aloneFor !== undefined && { aloneSeconds: Math.floor(aloneFor / 1000) }),
       ...(disk !== undefined && {
         store: { octets: disk.octets, failing: disk.failure !== undefined, damaged: disk.isDamaged }
       }),
       counters: { ...journal.snapshot() }
     }
   }
+}
+
+const isAnyConnected = (remotes: Iterable<Joined>): boolean => {
+  for (const { remote } of remotes) if (remote._tag === "Connected") return true
+  return false
 }

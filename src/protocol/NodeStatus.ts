@@ -32,6 +32,8 @@ export interface NodeStatus {
   readonly members: number
   /** How many endpoints it connects to. */
   readonly remotes: { readonly [state in RemoteState["_tag"]]: number }
+  /** For how long it has been cut off from all its remotes, and nobody else is linked with it: what it holds may be old. */
+  readonly aloneSeconds?: number
   /**
    * Where it keeps its tuples on the disk: the octets there; whether nothing can be written, so that what changes is in
    * memory only; whether something was damaged as it started.
@@ -102,6 +104,7 @@ export const decode = (trailer: Trailer.Trailer | Trailer.Broken | undefined): N
   const found = body === undefined ? undefined : parse(Octets.toText(body))
   if (!isRecord(found) || !isRecord(found["remotes"]) || !isRecord(found["counters"])) return undefined
   const {
+    aloneSeconds,
     counters,
     listeners,
     lost,
@@ -141,6 +144,7 @@ export const decode = (trailer: Trailer.Trailer | Trailer.Broken | undefined): N
     peers,
     members,
     remotes: { Connected, Joining, Disconnected },
+    ...(isCount(aloneSeconds) && { aloneSeconds }),
     ...storeOf(found["store"]),
     counters: countsOf(counters)
   }

@@ -170,6 +170,12 @@ export interface Status {
     readonly state: RemoteState["_tag"]
     readonly error: string | undefined
   }>
+  /**
+   * For how many milliseconds none of the remotes has been connected, of which one was, nor is anybody else linked with
+   * this node: what it holds of others may be out of date, and what has a lifetime ends though it may have been renewed
+   * elsewhere. Otherwise undefined; a node that only serves cannot know.
+   */
+  readonly aloneFor: number | undefined
   /** Where the tuples are kept on the disk, and whether that works; undefined where they are in memory only. */
   readonly store: Disk | undefined
   readonly counters: Counters

@@ -377,6 +377,7 @@ describe("status", () => {
         listeners: [{ endpoint: "inproc://client", peers: 0, members: 0 }],
         lost: [],
         remotes: [{ endpoint: "inproc://server", state: "Connected", error: undefined }],
+        aloneFor: undefined,
         store: undefined,
         counters: { accepted: 2, duplicates: 1, ...none, ...malformed }
       })
@@ -388,6 +389,7 @@ describe("status", () => {
         listeners: [{ endpoint: "inproc://server", peers: 1, members: 1 }],
         lost: [],
         remotes: [],
+        aloneFor: undefined,
         store: undefined,
         counters: { accepted: 2, duplicates: 0, ...none, ...malformed }
       })

@@ -1,6 +1,6 @@
 /** What a node answers to those who ask for its status over the wire, and what it counts of trailers. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import type * as Gossip from "../../src/Gossip.ts"
 import { GossipEngine } from "../../src/layers/GossipEngine.ts"
 import type { Served } from "../../src/layers/GossipLink.ts"
@@ -125,6 +125,44 @@ describe("a PING that asks for the status", () => {
       yield* pass(network, 1000)
       const ready = statusOf(yield* (yield* connect)(ASK))
       assert.deepInclude(ready, { ready: true, remotes: { ...none, Connected: 1 } })
+    })
+  )
+})
+
+describe("a node that is cut off from its remotes", () => {
+  it.effect("says for how long, where one was there and nobody else is; what has a lifetime ends all the same", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const client = yield* start(network, "client", { connect: ["inproc://server"] })
+      const aloneFor = Effect.map(client.gossip.status, (status) => status.aloneFor)
+      yield* pass(network, 1000)
+      assert.strictEqual(yield* aloneFor, undefined, "it was not there yet")
+      const server = yield* start(network, "server")
+      yield* pass(network, 5000)
+      yield* server.gossip.publish("lease", "1", { lifetime: 30_000 })
+      yield* pass(network, 1000)
+      assert.strictEqual(yield* aloneFor, undefined)
+      yield* network.partition(["server"], ["client"])
+      yield* pass(network, 40_000)
+      assert.strictEqual(yield* aloneFor, 40_000)
+      for (const { gossip } of [server, client]) assert.strictEqual((yield* gossip.status).tuples, 0)
+      assert.strictEqual((yield* server.gossip.status).aloneFor, undefined, "it cannot know")
+
+      const guest = yield* MemoryTransport.make(network, "guest").connect(endpointOf(client.endpoint))
+      const heard = yield* Effect.forkScoped(guest.receive, { startImmediately: true })
+      yield* guest.send([ASK])
+      yield* settle(network)
+      assert.strictEqual(statusOf((yield* Fiber.join(heard)).flat()).aloneSeconds, 40)
+      yield* guest.send([Wire.HELLO])
+      yield* settle(network)
+      assert.strictEqual(yield* aloneFor, undefined, "somebody else is there")
+
+      yield* network.heal
+      yield* pass(network, 5000)
+      assert.strictEqual(yield* aloneFor, undefined)
+      yield* client.gossip.disconnect(server.endpoint)
+      yield* pass(network, 5000)
+      assert.strictEqual(yield* aloneFor, undefined, "it has none")
     })
   )
 })

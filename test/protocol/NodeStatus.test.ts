@@ -57,7 +57,7 @@ describe("a status", () => {
           ? Object.fromEntries(Object.entries(value).map(([name, value]) => [name, most(value)]))
           : value
     const store = { octets: 0, failing: false, damaged: false }
-    const longest = { ...status, store, counters: { ...new Journal().snapshot() } }
+    const longest = { ...status, aloneSeconds: 0, store, counters: { ...new Journal().snapshot() } }
     const trailer = NodeStatus.encode(most(longest) as NodeStatus.NodeStatus)
     assert.isAtMost(Message.encode({ ...Message.pong, trailer }).length, NodeStatus.maxLength)
   })
