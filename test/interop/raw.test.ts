@@ -604,7 +604,8 @@ describe("times", () => {
     () =>
       Effect.gen(function* () {
         const server = yield* rawServer(yield* place("tcp"), false)
-        const ours = yield* ourNode({ connect: [server.router.endpoint], publish: { a: "1", b: "2" } })
+        const connect = [server.router.endpoint]
+        const ours = yield* ourNode({ connect, publish: { a: "1", b: "2" }, remoteTimeout: 400 })
         yield* server.awaitNews((news) => news.length === 3)
         for (let n = 0; n < 100; n++) yield* server.say(Wire.INVALID)
         yield* server.awaitNews((news) => news.length >= 6)
@@ -921,7 +922,7 @@ describe("a peer that does not read", () => {
         const where = yield* place(scheme)
         const server = yield* lazy(new Router())
         yield* Effect.promise(() => server.bind(where))
-        const ours = yield* serving(scheme, { connect: [where] })
+        const ours = yield* serving(scheme, { connect: [where], remoteTimeout: 300 })
         yield* eventually(ours.gossip.status, ({ remotes }) => remotes[0]?.state !== "Disconnected")
         yield* burst(ours)
         yield* readAll(() => server.receive())

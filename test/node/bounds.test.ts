@@ -13,7 +13,7 @@ const { HELLO, PING } = Wire
 
 const keys = 1000
 
-/** The n-th of a million publishes over a thousand keys. */
+/** The n-th of very many publishes over a thousand keys. */
 const tuples = (from: number, count: number) =>
   Array.from({ length: count }, (_, n) => [`k${(from + n) % keys}`, `${from + n}`] as const)
 
@@ -47,12 +47,12 @@ const keyAndValue = (frame: Uint8Array): readonly [string, string] => {
   return [octets.toString("latin1", 5, end), octets.toString("latin1", end + 4, end + 4 + octets.readUInt32BE(end))]
 }
 
-describe("a burst of 1,000,000 publishes over 1000 keys", () => {
+describe("a burst of 240,000 publishes over 1000 keys", () => {
   it.effect(
     "with a subscriber, a client and a pipe that do not read: the others are answered in between",
     () =>
       Effect.gen(function* () {
-        const count = 1_000_000
+        const count = 240_000
         const network = yield* MemoryNetwork.make()
         const node = yield* start(network, "node")
         const subscription = yield* node.gossip.subscribe
@@ -77,7 +77,7 @@ describe("a burst of 1,000,000 publishes over 1000 keys", () => {
           slowest = Math.max(slowest, (yield* node.gossip.status).counters.accepted - counters.accepted)
         }
         yield* Fiber.join(publishing)
-        assert.isAtLeast(answers, 100)
+        assert.isAtLeast(answers, 20)
         assert.isAtMost(slowest, 50_000, "tuples worked off while a PING waited")
 
         const { counters, tuples: held } = yield* node.gossip.status

@@ -51,16 +51,12 @@ describe("random networks", () => {
       yield* assertSilent(network, edges.length, 4)
     })
 
-  it.effect.each([1])(
-    "100 nodes, seed %i",
-    (seed) => {
-      const random = generator(seed)
-      return converge(seed, 100, 30, () => 1 + Math.floor(random() * 30))
-    },
-    60_000 // some 5 s on an idle machine
-  )
+  it.effect.each([1])("60 nodes, seed %i", (seed) => {
+    const random = generator(seed)
+    return converge(seed, 60, 20, () => 1 + Math.floor(random() * 30))
+  })
 
   const first = Number(process.env["ZGOSSIP_SEED"] ?? 100)
-  const seeds = Array.from({ length: Number(process.env["ZGOSSIP_SEEDS"] ?? 3) }, (_, n) => first + n)
+  const seeds = Array.from({ length: Number(process.env["ZGOSSIP_SEEDS"] ?? 2) }, (_, n) => first + n)
   it.effect.each(seeds)("20 nodes, seed %i", (seed) => converge(seed, 20, seed % 12, { min: 0, max: 30 }))
 })
