@@ -174,7 +174,7 @@ describe("one entry among a million", () => {
     assert.isBelow(octets[0] ?? 0, 8192)
     assert.isBelow(octets[1] ?? 0, 8192)
     assert.isAtMost(messages, 12)
-  })
+  }, 60_000)
 })
 
 describe("a peer that lies", () => {
