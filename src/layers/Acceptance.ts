@@ -73,7 +73,7 @@ export class Acceptance {
     if (version !== undefined) {
       const ahead = version.time - this.#timeOfDay()
       if (ahead > settings.maxDrift) {
-        if (this.#future.hold({ ...change, version })) journal.hold(ahead, origin)
+        if (this.#future.hold({ ...change, version }, this.#node.now)) journal.hold(ahead, origin)
         return undefined
       }
     } else if (change.lifetime === undefined && origin !== undefined && held?.deleted === false) {
@@ -206,7 +206,7 @@ export class Acceptance {
     )
     if (this.#future.isEmpty || now - this.#lookedAt < look) return
     this.#lookedAt = now
-    for (const held of this.#future.take(time + settings.maxDrift)) this.accept(held, undefined)
+    for (const held of this.#future.take(time + settings.maxDrift, now)) this.accept(held, undefined)
   }
 
   /** When to look again, on the clock of {@link tick}. */
