@@ -1,12 +1,15 @@
 /** What must hold when the last fault is over and all was said. */
 import type * as TupleMap from "../../src/protocol/TupleMap.ts"
 import * as Version from "../../src/protocol/Version.ts"
+import { Held, type Versioned } from "./Held.ts"
 import type { Host } from "./Host.ts"
 import { OurNode } from "./OurNode.ts"
 import { isShared, partsOf, type Scenario } from "./Scenario.ts"
 import { showVersion } from "./Trace.ts"
 
 type Disks = ReadonlyMap<Host, ReadonlyArray<TupleMap.Entry>>
+
+type Said = Omit<Versioned, "remaining">
 
 /** The newest that was acknowledged of a key, and still is somewhere. */
 interface Required {
@@ -24,11 +27,15 @@ export class Checks {
   readonly #said: Array<string> = []
   readonly #parts: ReadonlyArray<number>
   readonly #isMixed: boolean
+  /** Nothing where no clocks are so far apart that anything is held back. */
+  readonly held: Held | undefined
 
   constructor(world: { readonly hosts: ReadonlyArray<Host>; readonly scenario: Scenario }) {
     this.#world = world
     this.#parts = partsOf(world.scenario)
     this.#isMixed = world.scenario.nodes.some(({ kind }) => kind === "v1")
+    const { maxDrift } = world.scenario
+    this.held = this.longestWait > maxDrift ? new Held(maxDrift, (violation) => this.#said.push(violation)) : undefined
   }
 
   /** How long something may be held back because it comes from the future, in ms. */
@@ -67,7 +74,10 @@ export class Checks {
     for (const [key, required] of this.#required) {
       const isLeft = this.#world.hosts.some((host) => {
         const { node } = host
-        if (node instanceof OurNode) return this.#isAsNew(node.map.entries.get(key), required)
+        if (node instanceof OurNode) {
+          const early = this.held?.of(node, key)
+          return this.#isAsNew(node.map.entries.get(key), required) || this.#isAsNew(early, required)
+        }
         if (node !== undefined) return node.held().get(key) === required.value
         return disks.get(host)?.some((entry) => entry.tuple.key === key && this.#isAsNew(entry, required)) === true
       })
@@ -80,11 +90,12 @@ export class Checks {
   }
 
   /** By way of a node of version 1 a value may come back, and have another version. */
-  #isAsNew(entry: TupleMap.Entry | undefined, { value, version }: Required): boolean {
+  #isAsNew(entry: Said | undefined, { value, version }: Required): boolean {
     if (entry === undefined) return false
     const order = version === undefined ? -1 : Version.compare(entry.version, version)
     if (order !== 0) return order > 0 || (entry.tuple.value === value && (version === undefined || this.#isMixed))
-    return value === undefined ? entry.deleted : entry.deleted ? entry.lifetime > 0 : entry.tuple.value === value
+    const { deleted = false, lifetime = 0 } = entry
+    return value === undefined ? deleted : deleted ? lifetime > 0 : entry.tuple.value === value
   }
 
   #complaints(): ReadonlyArray<string> {

@@ -36,6 +36,8 @@ export class Host {
   skew: number
   /** How often it was started. */
   starts = 0
+  /** When its clock was set, or it was paused or went on, last. */
+  disturbedAt = Number.NEGATIVE_INFINITY
   #pauses = 0
   #slept = 0
   #asleep: { readonly since: number; count: number } | undefined
@@ -67,7 +69,13 @@ export class Host {
     return due + this.#slept
   }
 
+  setClock(by: number): void {
+    this.skew += by
+    this.disturbedAt = this.timeline.now
+  }
+
   pause(sleeps: boolean): void {
+    this.disturbedAt = this.timeline.now
     this.#pauses += 1
     if (!sleeps) return
     this.#asleep ??= { since: this.timeline.now, count: 0 }
@@ -75,6 +83,7 @@ export class Host {
   }
 
   resume(sleeps: boolean): void {
+    this.disturbedAt = this.timeline.now
     this.#pauses -= 1
     if (sleeps && this.#asleep !== undefined && --this.#asleep.count === 0) {
       this.#slept += this.timeline.now - this.#asleep.since

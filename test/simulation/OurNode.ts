@@ -12,15 +12,22 @@ import { Sleep } from "../../src/protocol/Sleep.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as TupleMap from "../../src/protocol/TupleMap.ts"
 import type { TupleStore } from "../../src/services/TupleStore.ts"
-import type { Host, Node } from "./Host.ts"
+import { type Held, type Holder, versionedIn } from "./Held.ts"
+import type { Host } from "./Host.ts"
 import { Dialer, type Patience, type Route } from "./Route.ts"
+import { isHeartbeat } from "./Trace.ts"
 import type { End, Lane, Wire } from "./Wire.ts"
 
 export type Store = TupleStore["Service"]
 
-/** What a broken rule may put in the place of what is right. */
+/** What a broken rule may put in the place of what is right, and who is to know what happens. */
 export interface Parts {
   readonly store: (store: Store, map: TupleMap.TupleMap) => Store
+  readonly settings: Partial<Settings.Settings>
+  /** Gives what the node hears in the place of a frame, or nothing where it does not. */
+  readonly hear: (frame: Uint8Array) => Uint8Array | undefined
+  /** Nothing where no clocks are that far apart. */
+  readonly held: Held | undefined
 }
 
 /** As `NodeLinks` has it. */
@@ -45,7 +52,7 @@ const restored = (host: Host, disk: Iterable<TupleMap.Entry>): TupleMap.TupleMap
   return map
 }
 
-export class OurNode implements Node {
+export class OurNode implements Holder {
   readonly map: TupleMap.TupleMap
   readonly #host: Host
   readonly #engine: GossipEngine
@@ -58,6 +65,7 @@ export class OurNode implements Node {
   #armed = Number.POSITIVE_INFINITY
   #tick = 0
   readonly #sleep: Sleep
+  readonly #parts: Parts
 
   constructor(
     host: Host,
@@ -69,9 +77,10 @@ export class OurNode implements Node {
     this.#host = host
     this.#sleep = new Sleep(host.timeOfDay(), host.monotonic())
     this.map = restored(host, disk)
-    const store = parts.store(MemoryTupleStore.of(this.map), this.map)
+    this.#parts = parts
+    const store = parts.store(this.#watched(MemoryTupleStore.of(this.map)), this.map)
     const { queue, timeout } = host.spec
-    const settings = { ...Settings.defaults, queueTuples: queue, serverTimeout: timeout, maxDrift }
+    const settings = { ...Settings.defaults, queueTuples: queue, serverTimeout: timeout, maxDrift, ...parts.settings }
     const engine = (this.#engine = new GossipEngine(store, settings, () => host.timeOfDay(), host.name))
     this.#served = {
       endpoint: `inmemory://${host.name}`,
@@ -90,10 +99,10 @@ export class OurNode implements Node {
         down: () => this.#run(() => engine.down(joined)),
         receive: (frames) =>
           this.#run((now) =>
-            engine.receiveRemote(
-              joined,
-              frames.map((frame) => [frame]),
-              now
+            this.#each(
+              frames,
+              () => true,
+              (frame) => engine.receiveRemote(joined, [[frame]], now)
             )
           ),
         roomy: () => this.#pump()
@@ -110,10 +119,10 @@ export class OurNode implements Node {
     return {
       receive: (frames) =>
         this.#run((now) =>
-          this.#engine.receivePeers(
-            this.#served,
-            frames.map((frame) => ({ _tag: "Received", peer, frames: [frame] })),
-            now
+          this.#each(
+            frames,
+            () => this.#served.clients.get(peer)?.session._tag === "Connected",
+            (frame) => this.#engine.receivePeers(this.#served, [{ _tag: "Received", peer, frames: [frame] }], now)
           )
         ),
       roomy: () => this.#pump(),
@@ -163,6 +172,34 @@ export class OurNode implements Node {
         joined.remote._tag === "Connected" ? [] : [`is ${joined.remote._tag} at ${joined.endpoint}`]
       )
     ]
+  }
+
+  get heldBack(): number {
+    return this.#engine.journal.counters.held
+  }
+
+  /** Who is no member says nothing that counts. */
+  #each(frames: ReadonlyArray<Uint8Array>, isMember: () => boolean, run: (frame: Uint8Array) => void): void {
+    const { held } = this.#parts
+    for (const frame of frames) {
+      if (held !== undefined && !isHeartbeat(frame) && isMember()) {
+        for (const change of versionedIn(frame)) held.heard(this.#host, this, change)
+      }
+      const heard = this.#parts.hear(frame)
+      if (heard !== undefined) run(heard)
+    }
+  }
+
+  #watched(store: Store): Store {
+    const { held } = this.#parts
+    if (held === undefined) return store
+    return {
+      ...store,
+      merge: (change, arrival) => {
+        held.taken(this.#host, change)
+        return store.merge(change, arrival)
+      }
+    }
   }
 
   #run(step: (now: number) => void): void {

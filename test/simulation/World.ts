@@ -1,4 +1,5 @@
 /** Plays a scenario: the machines, the links between them, and what happens to them. */
+import type { Settings } from "../../src/protocol/Settings.ts"
 import type * as TupleMap from "../../src/protocol/TupleMap.ts"
 import { Checks } from "./Checks.ts"
 import { Host } from "./Host.ts"
@@ -12,6 +13,9 @@ import { V1Node } from "./V1Node.ts"
 /** What may be put in the place of a rule of our nodes, to see whether that is found. */
 export interface Rules {
   readonly store?: (store: Store, map: TupleMap.TupleMap) => Store
+  readonly settings?: Partial<Settings>
+  /** Gives what a node of ours hears in the place of a frame, or nothing where it does not. */
+  readonly hear?: (frame: Uint8Array, by: Host) => Uint8Array | undefined
   /** Gives what arrives in the place of a frame, or nothing where it does not. */
   readonly carry?: (frame: Uint8Array, from: Host, to: Host) => Uint8Array | undefined
   /** Gives what is said to a frame, besides what its reader says. */
@@ -133,9 +137,15 @@ export class World implements Tap {
       host.node = new V1Node(host, routes)
       return
     }
-    const { disk = (entries) => entries, store = (store) => store } = this.#rules
+    const { disk = (entries) => entries, hear, settings = {}, store = (store) => store } = this.#rules
     const entries = disk(this.#disks.get(host) ?? [])
-    host.node = new OurNode(host, routes, this.scenario.maxDrift, { store }, entries)
+    const parts = {
+      store,
+      settings,
+      hear: (frame: Uint8Array) => (hear === undefined ? frame : hear(frame, host)),
+      held: this.checks.held
+    }
+    host.node = new OurNode(host, routes, this.scenario.maxDrift, parts, entries)
     this.#disks.delete(host)
   }
 
@@ -205,7 +215,7 @@ export class World implements Tap {
         return
       }
       case "clock":
-        this.host(event.node).skew += event.by
+        this.host(event.node).setClock(event.by)
     }
   }
 

@@ -18,7 +18,8 @@ export interface Wish {
   readonly kind?: "ours" | "mixed" | undefined
 }
 
-const maxDrift = 10_000
+/** The `clock/max-drift` of all. */
+export const maxDrift = 10_000
 
 /** Most things last a moment, some long enough for every timeout. */
 const lasting = (dice: Dice): number => (dice.chance(0.2) ? dice.between(1000, 7000) : dice.between(1, 900))

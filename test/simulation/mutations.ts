@@ -2,11 +2,13 @@
  * Rules of our nodes, broken on purpose: by what is put in the place of a store, a disk or a wire, never in `src`. The
  * simulation has to find each of them, or it would not find the same fault made by mistake.
  */
+import * as Batch from "../../src/protocol/Batch.ts"
 import * as Message from "../../src/protocol/Message.ts"
 import * as Trailer from "../../src/protocol/Trailer.ts"
 import { elsewhere, type Outcome } from "../../src/protocol/TupleMap.ts"
 import { Dice } from "./Dice.ts"
-import type { Wish } from "./generate.ts"
+import { maxDrift, type Wish } from "./generate.ts"
+import { type Versioned, versionedIn } from "./Held.ts"
 import type { Host } from "./Host.ts"
 import type { Rules } from "./World.ts"
 
@@ -57,6 +59,16 @@ const saying =
       }
     })
   })
+
+/** The frame without what is to be held back. */
+const withoutFuture = (frame: Uint8Array, by: Host): Uint8Array | undefined => {
+  const isEarly = ({ version }: Versioned) => version.time > by.timeOfDay() + maxDrift
+  const message = Message.decode([frame])
+  if (!versionedIn(frame).some(isEarly)) return frame
+  if (message._tag !== "Ping" && message._tag !== "Pong") return undefined
+  const entries = { tag: Trailer.tags.entries, body: Batch.encode(versionedIn(frame).filter((one) => !isEarly(one))) }
+  return Message.encode({ ...message, trailer: Trailer.make(entries) })
+}
 
 export const mutations = {
   "last to arrive wins": {
@@ -216,6 +228,18 @@ export const mutations = {
     kind: "ours",
     within: 200,
     rules: () => ({ carry: dropping((frame) => carries(frame, Trailer.tags.wanted)) })
+  },
+  "held stamps are dropped": {
+    rule: "what is from beyond `clock/max-drift` is held until the clock is there: it is dropped",
+    kind: undefined,
+    within: 50,
+    rules: () => ({ hear: withoutFuture })
+  },
+  "held stamps are taken at once": {
+    rule: "what is from beyond `clock/max-drift` is not taken before the clock is there: it is",
+    kind: undefined,
+    within: 50,
+    rules: () => ({ settings: { maxDrift: Number.POSITIVE_INFINITY } })
   },
   "the disk forgets": {
     rule: "what was acknowledged is there after a restart: it is not",
