@@ -1,13 +1,13 @@
 /** What must hold when the last fault is over and all was said. */
-import type * as TupleMap from "../../src/protocol/TupleMap.ts"
 import * as Version from "../../src/protocol/Version.ts"
+import type { Disk } from "./Disk.ts"
 import { Held, type Versioned } from "./Held.ts"
 import type { Host } from "./Host.ts"
 import { OurNode } from "./OurNode.ts"
 import { isShared, partsOf, type Scenario } from "./Scenario.ts"
 import { showVersion } from "./Trace.ts"
 
-type Disks = ReadonlyMap<Host, ReadonlyArray<TupleMap.Entry>>
+type Disks = ReadonlyMap<Host, Disk>
 
 type Said = Omit<Versioned, "remaining">
 
@@ -79,7 +79,9 @@ export class Checks {
           return this.#isAsNew(node.map.entries.get(key), required) || this.#isAsNew(early, required)
         }
         if (node !== undefined) return node.held().get(key) === required.value
-        return disks.get(host)?.some((entry) => entry.tuple.key === key && this.#isAsNew(entry, required)) === true
+        return (
+          disks.get(host)?.entries.some((entry) => entry.tuple.key === key && this.#isAsNew(entry, required)) === true
+        )
       })
       if (!isLeft) this.#required.delete(key)
     }

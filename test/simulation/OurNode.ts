@@ -5,20 +5,17 @@
  */
 import { GossipEngine } from "../../src/layers/GossipEngine.ts"
 import type { Item, Joined, Served } from "../../src/layers/GossipLink.ts"
-import * as MemoryTupleStore from "../../src/layers/MemoryTupleStore.ts"
 import type { Mailbox } from "../../src/layers/Mailbox.ts"
 import * as Settings from "../../src/protocol/Settings.ts"
 import { Sleep } from "../../src/protocol/Sleep.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as TupleMap from "../../src/protocol/TupleMap.ts"
-import type { TupleStore } from "../../src/services/TupleStore.ts"
+import { type Disk, Memory, type Store } from "./Disk.ts"
 import { type Held, type Holder, versionedIn } from "./Held.ts"
 import type { Host } from "./Host.ts"
 import { Dialer, type Patience, type Route } from "./Route.ts"
 import { isHeartbeat } from "./Trace.ts"
 import type { End, Lane, Wire } from "./Wire.ts"
-
-export type Store = TupleStore["Service"]
 
 /** What a broken rule may put in the place of what is right, and who is to know what happens. */
 export interface Parts {
@@ -42,16 +39,6 @@ const chunk = 16
 /** Another one for each start of each node; a trace shows it as the name of the node and how often it was started. */
 const originOf = ({ name, starts }: Host): string => `${name}${starts}`.padEnd(8, "-")
 
-/** A map with what the disk holds. */
-const restored = (host: Host, disk: Iterable<TupleMap.Entry>): TupleMap.TupleMap => {
-  const map = TupleMap.make(originOf(host))
-  for (const { deleted, lifetime, past, tuple, version } of disk) {
-    const change = { tuple, version, lifetime, deleted, past }
-    TupleMap.merge(map, change, { link: TupleMap.elsewhere, now: host.timeOfDay() })
-  }
-  return map
-}
-
 export class OurNode implements Holder {
   readonly map: TupleMap.TupleMap
   readonly #host: Host
@@ -66,25 +53,22 @@ export class OurNode implements Holder {
   #tick = 0
   readonly #sleep: Sleep
   readonly #parts: Parts
+  readonly #memory: Memory
 
-  constructor(
-    host: Host,
-    routes: ReadonlyArray<Route>,
-    maxDrift: number,
-    parts: Parts,
-    disk: Iterable<TupleMap.Entry> = []
-  ) {
+  constructor(host: Host, routes: ReadonlyArray<Route>, maxDrift: number, parts: Parts, disk: Disk | undefined) {
     this.#host = host
     this.#sleep = new Sleep(host.timeOfDay(), host.monotonic())
-    this.map = restored(host, disk)
     this.#parts = parts
-    const store = parts.store(this.#watched(MemoryTupleStore.of(this.map)), this.map)
-    const { queue, timeout } = host.spec
+    this.#memory = new Memory(host, originOf(host), disk)
+    this.map = this.#memory.map
+    const store = parts.store(this.#watched(this.#memory.store), this.map)
+    const { queue, ruled = false, timeout } = host.spec
+    const everything = ruled ? [""] : undefined
     const settings = { ...Settings.defaults, queueTuples: queue, serverTimeout: timeout, maxDrift, ...parts.settings }
     const engine = (this.#engine = new GossipEngine(store, settings, () => host.timeOfDay(), host.name))
     this.#served = {
       endpoint: `inmemory://${host.name}`,
-      rules: { publish: undefined, read: undefined },
+      rules: { publish: everything, read: everything },
       clients: new Map(),
       dumping: undefined,
       arrived: () => {},
@@ -172,6 +156,10 @@ export class OurNode implements Holder {
         joined.remote._tag === "Connected" ? [] : [`is ${joined.remote._tag} at ${joined.endpoint}`]
       )
     ]
+  }
+
+  save(): Disk {
+    return this.#memory.save(this.#host)
   }
 
   get heldBack(): number {

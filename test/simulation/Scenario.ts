@@ -12,6 +12,8 @@ export interface NodeSpec {
   readonly queue: number
   /** Its `server/timeout`; nothing where none is set, 1000 for version 1. */
   readonly timeout?: number
+  /** Its endpoint has rules, which allow everything: so what is held is not compared over it. */
+  readonly ruled?: boolean
 }
 
 /** `from` connects to `to`. Messages take a time between the two given ones. */
@@ -140,11 +142,12 @@ export const show = (scenario: Scenario, event: Event): string => words(scenario
 
 /** For people: who there is, who is linked with whom, and what happens. */
 export const print = (scenario: Scenario): string => {
-  const nodes = scenario.nodes.map(({ kind, queue, skew, timeout }, index) => {
+  const nodes = scenario.nodes.map(({ kind, queue, ruled = false, skew, timeout }, index) => {
     const more = [
       skew === 0 ? "" : `, its clock is wrong by ${skew} ms`,
       kind === "ours" && queue < 1000 ? `, ${queue} tuples wait for a peer at most` : "",
-      timeout === undefined ? "" : `, server/timeout ${timeout}`
+      timeout === undefined ? "" : `, server/timeout ${timeout}`,
+      ruled ? ", has rules that allow everything" : ""
     ]
     return `  ${nameOf(scenario, index)}  ${kind === "v1" ? "version 1" : "ours"}${more.join("")}`
   })

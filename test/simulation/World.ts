@@ -2,8 +2,9 @@
 import type { Settings } from "../../src/protocol/Settings.ts"
 import type * as TupleMap from "../../src/protocol/TupleMap.ts"
 import { Checks } from "./Checks.ts"
+import type { Disk, Store } from "./Disk.ts"
 import { Host } from "./Host.ts"
-import { OurNode, type Store } from "./OurNode.ts"
+import { OurNode } from "./OurNode.ts"
 import { Route, type Tap } from "./Route.ts"
 import { endOf, type Event, nameOf, type Scenario, show } from "./Scenario.ts"
 import { Timeline } from "./Timeline.ts"
@@ -20,7 +21,7 @@ export interface Rules {
   readonly carry?: (frame: Uint8Array, from: Host, to: Host) => Uint8Array | undefined
   /** Gives what is said to a frame, besides what its reader says. */
   readonly answer?: (frame: Uint8Array, from: Host, to: Host) => Uint8Array | undefined
-  readonly disk?: (entries: ReadonlyArray<TupleMap.Entry>) => ReadonlyArray<TupleMap.Entry>
+  readonly disk?: (disk: Disk) => Disk | undefined
 }
 
 export interface Options {
@@ -54,7 +55,7 @@ export class World implements Tap {
   readonly trace: Trace | undefined
   readonly #rules: Rules
   /** What the disks of nodes hold that are away. */
-  readonly #disks = new Map<Host, ReadonlyArray<TupleMap.Entry>>()
+  readonly #disks = new Map<Host, Disk>()
   /** How many faults keep a node away. */
   readonly #away = new Map<Host, number>()
   #frames = 0
@@ -137,22 +138,22 @@ export class World implements Tap {
       host.node = new V1Node(host, routes)
       return
     }
-    const { disk = (entries) => entries, hear, settings = {}, store = (store) => store } = this.#rules
-    const entries = disk(this.#disks.get(host) ?? [])
+    const { disk = (disk) => disk, hear, settings = {}, store = (store) => store } = this.#rules
+    const kept = this.#disks.get(host)
     const parts = {
       store,
       settings,
       hear: (frame: Uint8Array) => (hear === undefined ? frame : hear(frame, host)),
       held: this.checks.held
     }
-    host.node = new OurNode(host, routes, this.scenario.maxDrift, parts, entries)
+    host.node = new OurNode(host, routes, this.scenario.maxDrift, parts, kept && disk(kept))
     this.#disks.delete(host)
   }
 
   #stop(host: Host, keeps: boolean): void {
     const { node } = host
     if (node === undefined) return
-    if (node instanceof OurNode && keeps) this.#disks.set(host, Array.from(node.map.entries.values()))
+    if (node instanceof OurNode && keeps) this.#disks.set(host, node.save())
     node.kill()
     host.node = undefined
     this.checks.gone(this.#disks)

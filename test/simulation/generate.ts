@@ -16,6 +16,8 @@ export const abilities: Abilities = { deletes: true, damps: true }
 export interface Wish {
   readonly nodes?: number | undefined
   readonly kind?: "ours" | "mixed" | undefined
+  /** All endpoints have rules. */
+  readonly ruled?: boolean | undefined
 }
 
 /** The `clock/max-drift` of all. */
@@ -137,7 +139,7 @@ const writesOf = (dice: Dice, nodes: ReadonlyArray<Pick<NodeSpec, "kind">>, leaf
 }
 
 export const generate = (seed: number, wish: Wish = {}): Scenario => {
-  const dice = new Dice(seed, 1)
+  const [dice, other] = [new Dice(seed, 1), new Dice(seed, 3)]
   const count = wish.nodes ?? dice.between(2, 6)
   const drawn = dice.chance(0.4) ? "mixed" : "ours"
   const mixed = (wish.kind ?? drawn) === "mixed"
@@ -147,9 +149,11 @@ export const generate = (seed: number, wish: Wish = {}): Scenario => {
   }))
   const links = linksOf(kinds, dice)
   const servesV1 = (index: number) => links.some(({ from, to }) => to === index && kinds[from]?.kind === "v1")
+  const rules = wish.ruled === true || other.chance(0.1) ? 1 : 0.1
   const nodes = kinds.map(({ kind }, index): NodeSpec => {
     if (kind === "v1") return { kind, skew: 0, queue: 1000, timeout: dice.chance(0.8) ? 1000 : 0 }
-    const spec = { kind, skew: skewOf(dice), queue: dice.pick([1000, 1000, 4, 1]) }
+    const ruled = other.chance(rules)
+    const spec = { kind, skew: skewOf(dice), queue: dice.pick([1000, 1000, 4, 1]), ...(ruled && { ruled }) }
     // CZMQ's clients say no PING: a server that forgets them is not what they can live with.
     return servesV1(index) || dice.chance(0.7) ? spec : { ...spec, timeout: 1000 }
   })

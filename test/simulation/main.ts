@@ -70,7 +70,8 @@ const broken: Mutation | undefined =
       fail(`one of ${Object.keys(mutations).join(", ")}`))
 const wish: Wish = {
   nodes: nodes === undefined ? undefined : number(nodes),
-  kind: kind === "ours" || kind === "mixed" ? kind : broken?.kind
+  kind: kind === "ours" || kind === "mixed" ? kind : broken?.kind,
+  ruled: broken?.ruled
 }
 const run = (scenario: Scenario, options?: Options): Outcome => play(scenario, { rules: broken?.rules(), ...options })
 

@@ -16,6 +16,8 @@ export interface Mutation {
   /** The rule, and what is done instead. */
   readonly rule: string
   readonly kind: Wish["kind"]
+  /** All endpoints have rules, so that nobody finds out where two differ. */
+  readonly ruled?: boolean
   /** For one run. */
   readonly rules: () => Rules
   /** One of so many seeds finds it. */
@@ -110,6 +112,13 @@ export const mutations = {
     kind: "ours",
     within: 100,
     rules: saying("Renewed", "Duplicate")
+  },
+  "a server that is behind is not told": {
+    rule: "a server that says something older than what is held is told that: it is not (where endpoints have rules)",
+    kind: "ours",
+    ruled: true,
+    within: 200,
+    rules: saying("Stale", "Duplicate")
   },
   "tuples get lost": {
     rule: "what was put into an outbox is sent: one tuple of fifty is not",
@@ -245,7 +254,7 @@ export const mutations = {
     rule: "what was acknowledged is there after a restart: it is not",
     kind: "ours",
     within: 500,
-    rules: () => ({ disk: () => [] })
+    rules: () => ({ disk: () => undefined })
   }
 } satisfies Readonly<Record<string, Mutation>>
 

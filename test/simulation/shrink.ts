@@ -64,10 +64,12 @@ const fewer = (scenario: Scenario, fails: Fails): Scenario => {
 function* plainer(scenario: Scenario): Generator<Scenario> {
   for (const [index, node] of scenario.nodes.entries()) {
     const { timeout: _, ...others } = node
+    const { ruled = false, ...free } = node
     const plain: ReadonlyArray<NodeSpec> = [
       { ...node, skew: 0 },
       { ...node, queue: 1000 },
-      ...(node.kind === "ours" ? [others] : [])
+      ...(node.kind === "ours" ? [others] : []),
+      ...(ruled ? [free] : [])
     ]
     for (const one of plain) yield { ...scenario, nodes: scenario.nodes.with(index, one) }
   }
