@@ -104,6 +104,7 @@ interface Engine {
   readonly pour: (link: Link, entries: Iterator<Entry, void>) => void
   readonly timeOfDay: () => number
   readonly retention: () => number
+  readonly maxDrift: () => number
   /** Forgets what is held of a key. */
   readonly forget: (key: Octets) => void
   readonly accept: (link: Link, change: Change) => void
@@ -328,14 +329,9 @@ export class Exchange {
   /** What is held of a key, unless it is forgotten for the other, which has been there, does not have it. */
   #known(key: Octets, { doubted }: Progress): Entry | undefined {
     const entry = this.#store.get(key)
-    if (
-      entry === undefined ||
-      doubted === undefined ||
-      Version.setAt(entry.version) > doubted ||
-      this.#store.isOwn(entry)
-    ) {
-      return entry
-    }
+    if (entry === undefined || doubted === undefined || this.#store.isOwn(entry)) return entry
+    // What we had by then may be from somebody whose clock is ahead of ours.
+    if (Version.setAt(entry.version) > doubted + this.#engine.maxDrift()) return entry
     this.#engine.forget(key)
     return undefined
   }

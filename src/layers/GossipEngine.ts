@@ -81,6 +81,7 @@ export class GossipEngine {
     this.#exchange = new Exchange.Exchange(store, {
       timeOfDay,
       retention: () => this.settings.retention,
+      maxDrift: () => this.settings.maxDrift,
       forget: (key) => this.#acceptance.forget(key),
       accept: (link, change) => {
         if ("served" in link) this.#accept(link, change)
