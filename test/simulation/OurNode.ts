@@ -55,7 +55,7 @@ export class OurNode implements Holder {
   readonly #parts: Parts
   readonly #memory: Memory
 
-  constructor(host: Host, routes: ReadonlyArray<Route>, maxDrift: number, parts: Parts, disk: Disk | undefined) {
+  constructor(host: Host, routes: ReadonlyArray<Route>, parts: Parts, disk: Disk | undefined) {
     this.#host = host
     this.#sleep = new Sleep(host.timeOfDay(), host.monotonic())
     this.#parts = parts
@@ -64,7 +64,7 @@ export class OurNode implements Holder {
     const store = parts.store(this.#watched(this.#memory.store), this.map)
     const { queue, ruled = false, timeout } = host.spec
     const everything = ruled ? [""] : undefined
-    const settings = { ...Settings.defaults, queueTuples: queue, serverTimeout: timeout, maxDrift, ...parts.settings }
+    const settings = { ...Settings.defaults, queueTuples: queue, serverTimeout: timeout, ...parts.settings }
     const engine = (this.#engine = new GossipEngine(store, settings, () => host.timeOfDay(), host.name))
     this.#served = {
       endpoint: `inmemory://${host.name}`,

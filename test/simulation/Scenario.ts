@@ -62,6 +62,8 @@ export interface Scenario {
   readonly seed: number
   /** The `clock/max-drift` of all. */
   readonly maxDrift: number
+  /** Their `tombstone/retention`, where it is not longer than the run. */
+  readonly retention?: number
   readonly nodes: ReadonlyArray<NodeSpec>
   readonly links: ReadonlyArray<LinkSpec>
   readonly events: ReadonlyArray<Event>
@@ -81,7 +83,7 @@ export const endOf = ({ events }: Scenario): number =>
   events.reduce((end, event) => Math.max(end, event.at + ("for" in event ? event.for : 0)), 0)
 
 /** Whether what one node says can come to all others. */
-export const isConnected = ({ links, nodes }: Scenario): boolean => {
+export const isConnected = ({ links, nodes }: Pick<Scenario, "links" | "nodes">): boolean => {
   const reached = new Set([0])
   for (let before = 0; before < reached.size;) {
     before = reached.size
@@ -156,5 +158,7 @@ export const print = (scenario: Scenario): string => {
       `  ${nameOf(scenario, from)} connects to ${nameOf(scenario, to)}, ${least} to ${most} ms`
   )
   const events = scenario.events.map((event) => `  ${String(event.at).padStart(6)}  ${words(scenario, event)}`)
-  return [`seed ${scenario.seed}, clock/max-drift ${scenario.maxDrift}`, ...nodes, ...links, ...events].join("\n")
+  const { maxDrift, retention, seed } = scenario
+  const kept = retention === undefined ? "" : `, tombstone/retention ${retention}`
+  return [`seed ${seed}, clock/max-drift ${maxDrift}${kept}`, ...nodes, ...links, ...events].join("\n")
 }

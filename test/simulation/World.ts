@@ -1,5 +1,5 @@
 /** Plays a scenario: the machines, the links between them, and what happens to them. */
-import type { Settings } from "../../src/protocol/Settings.ts"
+import * as Settings from "../../src/protocol/Settings.ts"
 import type * as TupleMap from "../../src/protocol/TupleMap.ts"
 import { Checks } from "./Checks.ts"
 import type { Disk, Store } from "./Disk.ts"
@@ -14,7 +14,7 @@ import { V1Node } from "./V1Node.ts"
 /** What may be put in the place of a rule of our nodes, to see whether that is found. */
 export interface Rules {
   readonly store?: (store: Store, map: TupleMap.TupleMap) => Store
-  readonly settings?: Partial<Settings>
+  readonly settings?: Partial<Settings.Settings>
   /** Gives what a node of ours hears in the place of a frame, or nothing where it does not. */
   readonly hear?: (frame: Uint8Array, by: Host) => Uint8Array | undefined
   /** Gives what arrives in the place of a frame, or nothing where it does not. */
@@ -139,14 +139,15 @@ export class World implements Tap {
       return
     }
     const { disk = (disk) => disk, hear, settings = {}, store = (store) => store } = this.#rules
+    const { maxDrift, retention = Settings.defaults.retention } = this.scenario
     const kept = this.#disks.get(host)
     const parts = {
       store,
-      settings,
+      settings: { maxDrift, retention, ...settings },
       hear: (frame: Uint8Array) => (hear === undefined ? frame : hear(frame, host)),
       held: this.checks.held
     }
-    host.node = new OurNode(host, routes, this.scenario.maxDrift, parts, kept && disk(kept))
+    host.node = new OurNode(host, routes, parts, kept && disk(kept))
     this.#disks.delete(host)
   }
 

@@ -1,5 +1,7 @@
 /** Makes a scenario of a seed. */
 import { Dice } from "./Dice.ts"
+import { absence } from "./absence.ts"
+import { linksOf } from "./links.ts"
 import type { Event, LinkSpec, NodeSpec, Scenario } from "./Scenario.ts"
 
 /** What the nodes can do by now, and the runs may ask of them. */
@@ -18,6 +20,8 @@ export interface Wish {
   readonly kind?: "ours" | "mixed" | undefined
   /** All endpoints have rules. */
   readonly ruled?: boolean | undefined
+  /** A node is away for longer than it is remembered what was deleted. */
+  readonly absence?: boolean | undefined
 }
 
 /** The `clock/max-drift` of all. */
@@ -31,27 +35,6 @@ const skewOf = (dice: Dice): number => {
   if (chance < 0.5) return 0
   if (chance < 0.9) return dice.between(-4000, 4000)
   return dice.between(maxDrift, maxDrift + 8000) * (dice.chance(0.5) ? 1 : -1)
-}
-
-/** A tree, and some links more. No two nodes of version 1 are linked. */
-const linksOf = (nodes: ReadonlyArray<Pick<NodeSpec, "kind">>, dice: Dice): Array<LinkSpec> => {
-  const links: Array<LinkSpec> = []
-  const isV1 = (index: number) => nodes[index]?.kind === "v1"
-  const add = (a: number, b: number) => {
-    if (a === b || (isV1(a) && isV1(b))) return
-    const [from, to] = dice.chance(0.5) ? [a, b] : [b, a]
-    if (links.some((link) => link.from === from && link.to === to)) return
-    const least = dice.between(0, 10)
-    links.push({ from, to, latency: [least, least + (dice.chance(0.3) ? dice.between(0, 300) : dice.between(0, 20))] })
-  }
-  for (let index = 1; index < nodes.length; index++) {
-    const others = Array.from({ length: index }, (_, other) => other).filter((other) => !isV1(index) || !isV1(other))
-    add(index, dice.pick(others))
-  }
-  for (let more = dice.between(0, Math.ceil(nodes.length / 2)); more > 0; more--) {
-    add(dice.between(0, nodes.length - 1), dice.between(0, nodes.length - 1))
-  }
-  return links
 }
 
 const faultOf = (dice: Dice, at: number, nodes: number, links: number): Event => {
@@ -143,6 +126,9 @@ export const generate = (seed: number, wish: Wish = {}): Scenario => {
   const count = wish.nodes ?? dice.between(2, 6)
   const drawn = dice.chance(0.4) ? "mixed" : "ours"
   const mixed = (wish.kind ?? drawn) === "mixed"
+  if (wish.absence ?? (!mixed && wish.ruled === undefined && other.chance(0.08))) {
+    return absence(other, seed, Math.max(3, count))
+  }
   // The first one is ours: each of version 1 finds somebody to be linked with.
   const kinds = Array.from({ length: count }, (_, index) => ({
     kind: mixed && index > 0 && (index === 1 || dice.chance(0.3)) ? ("v1" as const) : ("ours" as const)

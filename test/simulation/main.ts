@@ -71,7 +71,8 @@ const broken: Mutation | undefined =
 const wish: Wish = {
   nodes: nodes === undefined ? undefined : number(nodes),
   kind: kind === "ours" || kind === "mixed" ? kind : broken?.kind,
-  ruled: broken?.ruled
+  ruled: broken?.ruled,
+  absence: broken?.absence
 }
 const run = (scenario: Scenario, options?: Options): Outcome => play(scenario, { rules: broken?.rules(), ...options })
 

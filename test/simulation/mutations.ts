@@ -18,6 +18,8 @@ export interface Mutation {
   readonly kind: Wish["kind"]
   /** All endpoints have rules, so that nobody finds out where two differ. */
   readonly ruled?: boolean
+  /** A node is away for longer than it is remembered what was deleted. */
+  readonly absence?: boolean
   /** For one run. */
   readonly rules: () => Rules
   /** One of so many seeds finds it. */
@@ -201,6 +203,20 @@ export const mutations = {
         collect: (now, _, most) => store.collect(now, 0, most)
       })
     })
+  },
+  "the absent are believed": {
+    rule: "who was away for too long says nothing that the network does not have: it does (where one was away)",
+    kind: "ours",
+    absence: true,
+    within: 50,
+    rules: () => ({ store: (store) => ({ ...store, apart: undefined }) })
+  },
+  "the absent forget what is theirs": {
+    rule: "who was away for too long keeps what it has set itself: it does not (where one was away)",
+    kind: "ours",
+    absence: true,
+    within: 50,
+    rules: () => ({ store: (store) => ({ ...store, isOwn: () => false }) })
   },
   "deletes are not told": {
     rule: "who hears of a delete deletes: he does not",

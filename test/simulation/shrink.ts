@@ -2,6 +2,7 @@
  * Makes a scenario that fails smaller, as long as it still fails in the same way: fewer events, nodes and links, then
  * plainer ones. The same scenario always becomes the same.
  */
+import { isSound } from "./absence.ts"
 import { type Event, isConnected, type NodeSpec, type Scenario } from "./Scenario.ts"
 
 /** Whether it still fails as it did. */
@@ -51,7 +52,7 @@ const withoutNode = (scenario: Scenario, index: number): Scenario => {
 const fewer = (scenario: Scenario, fails: Fails): Scenario => {
   let smaller = scenario
   const attempt = (candidate: Scenario) => {
-    if (isConnected(candidate) && fails(candidate)) smaller = candidate
+    if (isConnected(candidate) && isSound(candidate) && fails(candidate)) smaller = candidate
   }
   for (let node = scenario.nodes.length - 1; node >= 0; node--) {
     if (smaller.nodes.length > 1) attempt(withoutNode(smaller, node))

@@ -48,12 +48,16 @@ describe("the simulation", () => {
       assert.isTrue(isConnected(scenario))
       assert.isAtMost(endOf(scenario), 6000 + 7000)
       for (const event of scenario.events) done.add(event.do)
-      for (const { kind, timeout } of scenario.nodes) done.add(`${kind}, ${timeout}`)
+      if (scenario.retention !== undefined) done.add("absence")
+      for (const { kind, ruled = false, timeout } of scenario.nodes) {
+        done.add(`${kind}, ${timeout}`)
+        if (ruled) done.add("rules")
+      }
       for (const { from, to } of scenario.links) {
         assert.notStrictEqual(`${scenario.nodes[from]?.kind} ${scenario.nodes[to]?.kind}`, "v1 v1")
       }
     }
-    const events = ["clock", "cut", "partition", "pause", "publish", "restart", "slow", "stall"]
+    const events = ["absence", "rules", "clock", "cut", "partition", "pause", "publish", "restart", "slow", "stall"]
     const kinds = ["ours, 1000", "ours, undefined", "v1, 0", "v1, 1000"]
     const more = abilities.deletes ? ["delete", "lease"] : []
     assert.deepStrictEqual([...done].toSorted(), [...events, ...kinds, ...more].toSorted())

@@ -1,0 +1,24 @@
+/** Who is linked with whom. */
+import type { Dice } from "./Dice.ts"
+import type { LinkSpec, NodeSpec } from "./Scenario.ts"
+
+/** A tree, and some links more. No two nodes of version 1 are linked. */
+export const linksOf = (nodes: ReadonlyArray<Pick<NodeSpec, "kind">>, dice: Dice): Array<LinkSpec> => {
+  const links: Array<LinkSpec> = []
+  const isV1 = (index: number) => nodes[index]?.kind === "v1"
+  const add = (a: number, b: number) => {
+    if (a === b || (isV1(a) && isV1(b))) return
+    const [from, to] = dice.chance(0.5) ? [a, b] : [b, a]
+    if (links.some((link) => link.from === from && link.to === to)) return
+    const least = dice.between(0, 10)
+    links.push({ from, to, latency: [least, least + (dice.chance(0.3) ? dice.between(0, 300) : dice.between(0, 20))] })
+  }
+  for (let index = 1; index < nodes.length; index++) {
+    const others = Array.from({ length: index }, (_, other) => other).filter((other) => !isV1(index) || !isV1(other))
+    add(index, dice.pick(others))
+  }
+  for (let more = dice.between(0, Math.ceil(nodes.length / 2)); more > 0; more--) {
+    add(dice.between(0, nodes.length - 1), dice.between(0, nodes.length - 1))
+  }
+  return links
+}
