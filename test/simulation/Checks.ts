@@ -27,6 +27,10 @@ export class Checks {
   readonly #said: Array<string> = []
   readonly #parts: ReadonlyArray<number>
   readonly #isMixed: boolean
+  /** Keys that were deleted beside nodes of version 1, which hold them for ever: those are not asked. */
+  readonly #deleted = new Set<string>()
+  /** Those of them that others may not have known by then, or have set again: they may be back. */
+  readonly #loose = new Set<string>()
   /** Nothing where no clocks are so far apart that anything is held back. */
   readonly held: Held | undefined
 
@@ -34,7 +38,10 @@ export class Checks {
     this.#world = world
     this.#parts = partsOf(world.scenario)
     this.#isMixed = world.scenario.nodes.some(({ kind }) => kind === "v1")
-    const { maxDrift } = world.scenario
+    const { events, maxDrift } = world.scenario
+    for (const event of this.#isMixed ? events : []) {
+      if (event.do === "delete" && this.#settersOf(event.key) > 1) this.#loose.add(event.key)
+    }
     this.held = this.longestWait > maxDrift ? new Held(maxDrift, (violation) => this.#said.push(violation)) : undefined
   }
 
@@ -54,11 +61,36 @@ export class Checks {
   }
 
   /** Somebody deleted a key. */
-  deleted(host: Host, key: string): void {
+  deleted(host: Host, key: string, isKnown: boolean): void {
+    if (this.#isMixed && host.node instanceof OurNode && host.node.map.entries.get(key)?.deleted === true) {
+      this.#deleted.add(key)
+      if (!isKnown) this.#loose.add(key)
+    }
     this.#require(host, key, undefined)
   }
 
+  /**
+   * Whether all nodes of ours hold the same of a key, so that they know it again when it is said by nodes of version 1
+   * that are not told that it is deleted.
+   */
+  isKnown(key: string, disks: Disks): boolean {
+    if (!this.#isMixed) return true
+    const versions = this.#world.hosts.flatMap((host) => {
+      if (host.spec.kind === "v1") return []
+      const entries =
+        host.node instanceof OurNode ? Array.from(host.node.map.entries.values()) : disks.get(host)?.entries
+      const entry = entries?.find(({ tuple }) => tuple.key === key)
+      return [entry === undefined ? "nothing" : showVersion(entry.version)]
+    })
+    return this.#settersOf(key) === 1 && new Set(versions).size === 1
+  }
+
+  #settersOf(key: string): number {
+    return this.#world.scenario.events.filter((event) => "value" in event && event.key === key).length
+  }
+
   #require(host: Host, key: string, value: string | undefined): void {
+    if (this.#loose.has(key)) return void this.#required.delete(key)
     const entry = host.node instanceof OurNode ? host.node.map.entries.get(key) : undefined
     const { lifetime = 0, version } = entry ?? {}
     // There was nothing to delete.
@@ -78,7 +110,7 @@ export class Checks {
           const early = this.held?.of(node, key)
           return this.#isAsNew(node.map.entries.get(key), required) || this.#isAsNew(early, required)
         }
-        if (node !== undefined) return node.held().get(key) === required.value
+        if (node !== undefined) return required.value !== undefined && node.held().get(key) === required.value
         return (
           disks.get(host)?.entries.some((entry) => entry.tuple.key === key && this.#isAsNew(entry, required)) === true
         )
@@ -110,9 +142,13 @@ export class Checks {
     return Array.from(this.#required).flatMap(([key, required]) =>
       this.#world.hosts.flatMap((host) => {
         const { name, node } = host
+        if (this.#deleted.has(key) && !(node instanceof OurNode)) return []
         const entry = node instanceof OurNode ? node.map.entries.get(key) : undefined
-        const isThere =
+        // Beside nodes of version 1 nobody has set it again: that it has a newer version is no excuse.
+        const isBack = this.#deleted.has(key) && entry?.deleted === false
+        const isHeld =
           node instanceof OurNode ? this.#isAsNew(entry, required) : node?.held().get(key) === required.value
+        const isThere = isHeld && !isBack
         // Values that chase each other through nodes of version 1 come to rest at one of them.
         if (this.#isMixed && isShared(key) && node?.held().has(key) === true) return []
         // What is gone may have been forgotten.
@@ -136,9 +172,13 @@ export class Checks {
     for (const { index, name, node } of this.#world.hosts) {
       const held = node?.held()
       for (const key of keys) {
+        const isDeleted = this.#deleted.has(key)
+        if (isDeleted && !(node instanceof OurNode)) continue
         const text = held?.get(key) ?? "nothing"
-        const other = values.get(key)
-        if (other === undefined) values.set(key, { name, text })
+        // Who is behind nodes of version 1 is not told.
+        const whose = isDeleted ? `${this.#parts[index]} ${key}` : key
+        const other = values.get(whose)
+        if (other === undefined) values.set(whose, { name, text })
         else if (other.text !== text) {
           found.push(`different: of ${key} ${other.name} holds ${other.text}, ${name} holds ${text}`)
         }

@@ -232,8 +232,9 @@ export class World implements Tap {
 
   #delete(host: Host, key: string): void {
     host.awake(() => {
+      const isKnown = this.checks.isKnown(key, this.#disks)
       host.node?.delete(key)
-      this.checks.deleted(host, key)
+      this.checks.deleted(host, key, isKnown)
     })
   }
 

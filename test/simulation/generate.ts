@@ -10,9 +10,11 @@ export interface Abilities {
   readonly deletes: boolean
   /** Two values of a key that chase each other through nodes of version 1 come to rest. */
   readonly damps: boolean
+  /** A node that starts with nothing beside one of version 1 does not take from that what was deleted. */
+  readonly startsAnew: boolean
 }
 
-export const abilities: Abilities = { deletes: true, damps: true }
+export const abilities: Abilities = { deletes: true, damps: true, startsAnew: false }
 
 /** What a run is about; drawn of the seed where it is not said. */
 export interface Wish {
@@ -121,6 +123,24 @@ const writesOf = (dice: Dice, nodes: ReadonlyArray<Pick<NodeSpec, "kind">>, leaf
   return events
 }
 
+/** Some of what is set beside nodes of version 1 is deleted later, and now and then set anew. */
+const deletesOf = (dice: Dice, writes: ReadonlyArray<Event>, nodes: ReadonlyArray<Pick<NodeSpec, "kind">>) => {
+  const ours = nodes.flatMap(({ kind }, node) => (kind === "ours" ? [node] : []))
+  return writes.flatMap((event): ReadonlyArray<Event> => {
+    if (event.do !== "publish" || dice.chance(0.5)) return []
+    const { key } = event
+    const at = event.at + dice.between(100, 3000)
+    const deleted: Event = { at, do: "delete", node: dice.pick(ours), key }
+    if (dice.chance(0.9)) return [deleted]
+    const node = dice.between(0, nodes.length - 1)
+    return [deleted, { at: at + dice.between(100, 2000), do: "publish", node, key, value: "again" }]
+  })
+}
+
+/** Of nodes of ours that end nobody comes back with nothing. */
+const withDisks = (events: ReadonlyArray<Event>): ReadonlyArray<Event> =>
+  events.map((event) => (event.do === "restart" ? { ...event, disk: true } : event))
+
 export const generate = (seed: number, wish: Wish = {}): Scenario => {
   const [dice, other] = [new Dice(seed, 1), new Dice(seed, 3)]
   const count = wish.nodes ?? dice.between(2, 6)
@@ -145,10 +165,13 @@ export const generate = (seed: number, wish: Wish = {}): Scenario => {
   })
   const span = dice.between(200, 6000)
   const leaf = leafOf(kinds, links)
-  const events = writesOf(dice, nodes, leaf, span)
+  const writes = writesOf(dice, nodes, leaf, span)
+  const events = [...writes]
   for (let faults = dice.between(0, 8); faults > 0; faults--) {
     const fault = faultOf(dice, dice.between(0, span), nodes.length, links.length)
     if (leaf === undefined || !cutsOff(fault, leaf, links)) events.push(fault)
   }
-  return { seed, maxDrift, nodes, links, events: noticeable(events).toSorted((a, b) => a.at - b.at) }
+  const deletes = mixed && abilities.deletes && other.chance(0.4) ? deletesOf(other, writes, kinds) : []
+  const all = [...(deletes.length > 0 && !abilities.startsAnew ? withDisks(events) : events), ...deletes]
+  return { seed, maxDrift, nodes, links, events: noticeable(all).toSorted((a, b) => a.at - b.at) }
 }

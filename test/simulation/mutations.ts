@@ -218,6 +218,20 @@ export const mutations = {
     within: 50,
     rules: () => ({ store: (store) => ({ ...store, isOwn: () => false }) })
   },
+  "what was deleted is taken from version 1": {
+    rule: "a bare tuple is not news where it is what was deleted: it is (networks with version 1)",
+    kind: "mixed",
+    within: 200,
+    rules: () => ({
+      store: (store) => ({
+        ...store,
+        merge: (change, arrival) => {
+          const isOld = change.version === undefined && store.get(change.tuple.keyOctets)?.deleted === true
+          return store.merge(isOld ? { ...change, lifetime: 0 } : change, arrival)
+        }
+      })
+    })
+  },
   "deletes are not told": {
     rule: "who hears of a delete deletes: he does not",
     kind: "ours",
