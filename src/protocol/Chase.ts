@@ -239,7 +239,9 @@ export class Chase<L extends { readonly link: number }> {
         if (heard.tuple !== undefined) words.push({ from, tuple: heard.tuple, order: heard.order })
       }
     }
-    if (words.length > 0) this.#rounds += 1
+    // One that goes on and on may have said what is held just now.
+    const isAtRest = now >= episode.quietAt || count < busy
+    if (words.length > 0 || !isAtRest) this.#rounds += 1
     else if (storms.length === 0) {
       this.#episode = undefined
       this.#endedAt = now
