@@ -27,6 +27,8 @@ export class Checks {
   readonly #said: Array<string> = []
   readonly #parts: ReadonlyArray<number>
   readonly #isMixed: boolean
+  /** Whether values of a key go on bouncing between nodes of version 1. */
+  readonly #isStormy: (key: string) => boolean
   /** Keys that were deleted beside nodes of version 1, which hold them for ever: those are not asked. */
   readonly #deleted = new Set<string>()
   /** Those of them that others may not have known by then, or have set again: they may be back. */
@@ -34,8 +36,12 @@ export class Checks {
   /** Nothing where no clocks are so far apart that anything is held back. */
   readonly held: Held | undefined
 
-  constructor(world: { readonly hosts: ReadonlyArray<Host>; readonly scenario: Scenario }) {
+  constructor(
+    world: { readonly hosts: ReadonlyArray<Host>; readonly scenario: Scenario },
+    isStormy: (key: string) => boolean = () => false
+  ) {
     this.#world = world
+    this.#isStormy = isStormy
     this.#parts = partsOf(world.scenario)
     this.#isMixed = world.scenario.nodes.some(({ kind }) => kind === "v1")
     const { events, maxDrift } = world.scenario
@@ -142,7 +148,7 @@ export class Checks {
     return Array.from(this.#required).flatMap(([key, required]) =>
       this.#world.hosts.flatMap((host) => {
         const { name, node } = host
-        if (this.#deleted.has(key) && !(node instanceof OurNode)) return []
+        if (this.#isApart(key) && !(node instanceof OurNode)) return []
         const entry = node instanceof OurNode ? node.map.entries.get(key) : undefined
         // Beside nodes of version 1 nobody has set it again: that it has a newer version is no excuse.
         const isBack = this.#deleted.has(key) && entry?.deleted === false
@@ -160,6 +166,11 @@ export class Checks {
     )
   }
 
+  /** Nodes of version 1 do not agree with ours, nor do those of ours that have some in between. */
+  #isApart(key: string): boolean {
+    return this.#deleted.has(key) || this.#isStormy(key)
+  }
+
   #different(): ReadonlyArray<string> {
     const found: Array<string> = []
     const values = new Map<string, { readonly name: string; readonly text: string }>()
@@ -172,11 +183,11 @@ export class Checks {
     for (const { index, name, node } of this.#world.hosts) {
       const held = node?.held()
       for (const key of keys) {
-        const isDeleted = this.#deleted.has(key)
-        if (isDeleted && !(node instanceof OurNode)) continue
+        const isApart = this.#isApart(key)
+        if (isApart && !(node instanceof OurNode)) continue
         const text = held?.get(key) ?? "nothing"
         // Who is behind nodes of version 1 is not told.
-        const whose = isDeleted ? `${this.#parts[index]} ${key}` : key
+        const whose = isApart ? `${this.#parts[index]} ${key}` : key
         const other = values.get(whose)
         if (other === undefined) values.set(whose, { name, text })
         else if (other.text !== text) {

@@ -25,6 +25,7 @@ export interface Parts {
   readonly hear: (frame: Uint8Array) => Uint8Array | undefined
   /** Nothing where no clocks are that far apart. */
   readonly held: Held | undefined
+  readonly merged: ((key: string, outcome: TupleMap.Outcome) => void) | undefined
 }
 
 /** As `NodeLinks` has it. */
@@ -179,13 +180,15 @@ export class OurNode implements Holder {
   }
 
   #watched(store: Store): Store {
-    const { held } = this.#parts
-    if (held === undefined) return store
+    const { held, merged } = this.#parts
+    if (held === undefined && merged === undefined) return store
     return {
       ...store,
       merge: (change, arrival) => {
-        held.taken(this.#host, change)
-        return store.merge(change, arrival)
+        held?.taken(this.#host, change)
+        const outcome = store.merge(change, arrival)
+        merged?.(change.tuple.key, outcome)
+        return outcome
       }
     }
   }

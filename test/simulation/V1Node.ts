@@ -39,13 +39,16 @@ const read = (frame: Uint8Array): { readonly id: number; readonly key: string; r
   return { id, key: octets.toString("latin1", 5, valueAt - 4), value: octets.toString("latin1", valueAt, end) }
 }
 
+/** libzmq's. */
+const mostWaiting = 1000
+
 /** Sends whatever there is to be sent while there is a connection, and keeps the rest for the next one. */
 class Sender {
   #waiting: Array<Uint8Array> = []
 
   push(lane: Lane | undefined, frame: Uint8Array): void {
-    if (lane === undefined) this.#waiting.push(frame)
-    else lane.push(frame)
+    if (lane !== undefined) lane.push(frame)
+    else if (this.#waiting.length < mostWaiting) this.#waiting.push(frame)
   }
 
   go(lane: Lane | undefined): void {

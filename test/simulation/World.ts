@@ -7,6 +7,7 @@ import { Host } from "./Host.ts"
 import { OurNode } from "./OurNode.ts"
 import { Route, type Tap } from "./Route.ts"
 import { endOf, type Event, nameOf, type Scenario, show } from "./Scenario.ts"
+import { hasPair, Storms } from "./Storms.ts"
 import { Timeline } from "./Timeline.ts"
 import { isHeartbeat, Trace } from "./Trace.ts"
 import { V1Node } from "./V1Node.ts"
@@ -58,6 +59,9 @@ export class World implements Tap {
   readonly #disks = new Map<Host, Disk>()
   /** How many faults keep a node away. */
   readonly #away = new Map<Host, number>()
+  /** Nothing where there are none. */
+  readonly #storms: Storms | undefined
+  readonly #end: number
   #frames = 0
   #news = 0
   #newsAt = 0
@@ -70,13 +74,15 @@ export class World implements Tap {
     this.routes = scenario.links.map(
       (spec) => new Route(spec, this.host(spec.from), this.host(spec.to), this.timeline, this, scenario.seed)
     )
-    this.checks = new Checks(this)
+    this.#storms = hasPair(scenario) ? new Storms() : undefined
+    this.#end = endOf(scenario)
+    this.checks = new Checks(this, (key) => this.#storms?.isStormy(key, this.timeline.now) === true)
   }
 
   run(): Outcome {
     for (const host of this.hosts) this.#start(host)
     for (const event of this.scenario.events) this.timeline.at(event.at, () => this.#happen(event))
-    const end = endOf(this.scenario)
+    const end = this.#end
     const goesOn = () => this.#news < mostNews
     this.timeline.runUntil(end, goesOn)
     const late = end + patience + this.checks.longestWait
@@ -87,7 +93,11 @@ export class World implements Tap {
       if (until <= this.timeline.now) until = this.timeline.now + 1000
       this.timeline.runUntil(Math.min(until, late), goesOn)
       const isQuiet = this.timeline.now - this.#newsAt >= silence
-      violations = [...this.checks.violations(), ...(isQuiet ? [] : ["not quiet: somebody still has something to say"])]
+      violations = [
+        ...this.checks.violations(),
+        ...(this.#storms?.violations() ?? []),
+        ...(isQuiet ? [] : ["not quiet: somebody still has something to say"])
+      ]
       settled = Math.max(0, this.#newsAt - end)
       if (violations.length === 0 || this.timeline.now >= late) break
     }
@@ -105,7 +115,8 @@ export class World implements Tap {
 
   arrives(from: Host, to: Host, frame: Uint8Array, sentAt: number): void {
     this.#frames += 1
-    if (!isHeartbeat(frame)) {
+    const isStorm = this.#storms?.isStorm(from, to, frame, this.timeline.now) === true
+    if (!isStorm && !isHeartbeat(frame)) {
       this.#news += 1
       this.#newsAt = this.timeline.now
     }
@@ -145,10 +156,15 @@ export class World implements Tap {
       store,
       settings: { maxDrift, retention, ...settings },
       hear: (frame: Uint8Array) => (hear === undefined ? frame : hear(frame, host)),
-      held: this.checks.held
+      held: this.checks.held,
+      merged: this.#storms && ((key: string, outcome: TupleMap.Outcome) => this.#merged(host, key, outcome))
     }
     host.node = new OurNode(host, routes, parts, kept && disk(kept))
     this.#disks.delete(host)
+  }
+
+  #merged(host: Host, key: string, outcome: TupleMap.Outcome): void {
+    if (this.timeline.now > this.#end) this.#storms?.merged(host, key, outcome)
   }
 
   #stop(host: Host, keeps: boolean): void {

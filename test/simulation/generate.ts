@@ -1,7 +1,7 @@
 /** Makes a scenario of a seed. */
 import { Dice } from "./Dice.ts"
 import { absence } from "./absence.ts"
-import { linksOf } from "./links.ts"
+import { linksOf, withPair } from "./links.ts"
 import type { Event, LinkSpec, NodeSpec, Scenario } from "./Scenario.ts"
 
 /** What the nodes can do by now, and the runs may ask of them. */
@@ -22,6 +22,10 @@ export interface Wish {
   readonly kind?: "ours" | "mixed" | undefined
   /** All endpoints have rules. */
   readonly ruled?: boolean | undefined
+  /** Two nodes of version 1 are linked with each other. */
+  readonly pair?: boolean | undefined
+  /** Keys are deleted beside nodes of version 1. */
+  readonly deletes?: boolean | undefined
   /** A node is away for longer than it is remembered what was deleted. */
   readonly absence?: boolean | undefined
 }
@@ -153,7 +157,9 @@ export const generate = (seed: number, wish: Wish = {}): Scenario => {
   const kinds = Array.from({ length: count }, (_, index) => ({
     kind: mixed && index > 0 && (index === 1 || dice.chance(0.3)) ? ("v1" as const) : ("ours" as const)
   }))
-  const links = linksOf(kinds, dice)
+  const isPaired = mixed && (wish.pair ?? other.chance(0.04))
+  const tree = linksOf(kinds, dice)
+  const links = isPaired ? withPair(kinds, tree, other) : tree
   const servesV1 = (index: number) => links.some(({ from, to }) => to === index && kinds[from]?.kind === "v1")
   const rules = wish.ruled === true || other.chance(0.1) ? 1 : 0.1
   const nodes = kinds.map(({ kind }, index): NodeSpec => {
@@ -171,7 +177,8 @@ export const generate = (seed: number, wish: Wish = {}): Scenario => {
     const fault = faultOf(dice, dice.between(0, span), nodes.length, links.length)
     if (leaf === undefined || !cutsOff(fault, leaf, links)) events.push(fault)
   }
-  const deletes = mixed && abilities.deletes && other.chance(0.4) ? deletesOf(other, writes, kinds) : []
+  const deletes =
+    mixed && abilities.deletes && (wish.deletes ?? other.chance(0.4)) ? deletesOf(other, writes, kinds) : []
   const all = [...(deletes.length > 0 && !abilities.startsAnew ? withDisks(events) : events), ...deletes]
   return { seed, maxDrift, nodes, links, events: noticeable(all).toSorted((a, b) => a.at - b.at) }
 }

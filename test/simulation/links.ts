@@ -2,6 +2,27 @@
 import type { Dice } from "./Dice.ts"
 import type { LinkSpec, NodeSpec } from "./Scenario.ts"
 
+/**
+ * With a link between two nodes of version 1, if there are two: over it two values of a key bounce for ever, as often as
+ * its latency lets them. It is as long as that can be paid for, and short enough to be a storm, as the others are not to
+ * hold it up.
+ */
+export const withPair = (
+  nodes: ReadonlyArray<Pick<NodeSpec, "kind">>,
+  links: ReadonlyArray<LinkSpec>,
+  dice: Dice
+): ReadonlyArray<LinkSpec> => {
+  const all = nodes.flatMap(({ kind }, node) => (kind === "v1" ? [node] : []))
+  if (all.length < 2) return links
+  const from = dice.pick(all)
+  const to = dice.pick(all.filter((node) => node !== from))
+  const fast = links.map((link): LinkSpec => {
+    const [least, most] = link.latency
+    return { ...link, latency: [least, Math.min(most, least + 20)] }
+  })
+  return [...fast, { from, to, latency: [10, 20] }]
+}
+
 /** A tree, and some links more. No two nodes of version 1 are linked. */
 export const linksOf = (nodes: ReadonlyArray<Pick<NodeSpec, "kind">>, dice: Dice): Array<LinkSpec> => {
   const links: Array<LinkSpec> = []
