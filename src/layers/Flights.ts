@@ -9,12 +9,10 @@ import { Flight, type Means } from "../protocol/Flight.ts"
 import { Pool } from "../protocol/FlightPool.ts"
 import * as Message from "../protocol/Message.ts"
 import type { Octets } from "../protocol/Octets.ts"
-import type { Settings } from "../protocol/Settings.ts"
 import * as Trailer from "../protocol/Trailer.ts"
 import type { Frames, Peer } from "../services/Transport.ts"
+import type { GossipEngine } from "./GossipEngine.ts"
 import type { Client, Joined, Link, Served } from "./GossipLink.ts"
-import type { Intake } from "./Intake.ts"
-import type { Journal } from "./Journal.ts"
 import type { Window } from "./Mailbox.ts"
 
 /** Octets of what a fence says. */
@@ -25,8 +23,7 @@ const tokenLength = 8
  * @category models
  */
 export class Flights {
-  readonly #intake: Intake
-  readonly #journal: Journal
+  readonly #node: Pick<GossipEngine, "alarm" | "intake" | "journal" | "settings">
   readonly #touched: Set<{ wake(): void }>
   readonly #pool: Pool
   /** A connection outlives a client that has to start again, and so does what is under way on it. */
@@ -36,12 +33,11 @@ export class Flights {
 
   /** Mailboxes that have room again are put into `touched`. Nobody knows the `secret`. */
   constructor(
-    node: { readonly intake: Intake; readonly journal: Journal; readonly settings: Settings },
+    node: Pick<GossipEngine, "alarm" | "intake" | "journal" | "settings">,
     touched: Set<{ wake(): void }>,
     secret: string
   ) {
-    this.#intake = node.intake
-    this.#journal = node.journal
+    this.#node = node
     this.#touched = touched
     this.#secret = secret
     this.#pool = new Pool(() => node.settings.flightOctets)
@@ -65,7 +61,12 @@ export class Flights {
   }
 
   #window(flight: Flight): Window {
-    return { flight, onFull: () => void (this.#journal.counters.windowsFull += 1) }
+    const onFull = () => {
+      this.#node.journal.counters.windowsFull += 1
+      // Nothing may come in that would bring it about.
+      if (flight.isHelpless) this.#node.alarm()
+    }
+    return { flight, onFull }
   }
 
   /** The client is none any more; where its connection has not `ended` what is under way still is. */
@@ -84,7 +85,7 @@ export class Flights {
 
   /** What the frames of a peer say. The answer to a question that its machine did not ask is none to the machine. */
   read(link: Link, frames: Frames): Message.Message | Message.Malformed {
-    const message = this.#intake.decode(link, frames)
+    const message = this.#node.intake.decode(link, frames)
     const { flight } = link
     const before = flight.octets
     switch (message._tag) {

@@ -49,6 +49,8 @@ export class GossipEngine {
   now = 0
   /** What PORT says. */
   port = 0
+  /** Tells whoever calls {@link tick} that it is due earlier than {@link deadline} said. */
+  alarm: () => void = () => {}
   /** When the node had done what its configuration says. */
   startedAt: number | undefined
   readonly journal = new Journal()

@@ -131,6 +131,10 @@ export const make = Effect.gen(function* () {
     settle: () => {}
   }
 
+  // A batch without anything in it arms the timer; where the inbox is full there will be one anyway.
+  const looking: Input = { run: () => {}, settle: () => {} }
+  engine.alarm = () => void Queue.offerUnsafe(inbox, looking)
+
   /** Works off what waited in the inbox: one Effect for a batch, none for a message. */
   const work = (inputs: ReadonlyArray<Input>) =>
     Effect.gen(function* () {

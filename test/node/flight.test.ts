@@ -194,4 +194,16 @@ describe("proof that a peer has read", () => {
       assert.isAtMost(after, before + 600 * KiB)
     })
   )
+
+  it.effect("also in its dump, where nobody else says anything", () =>
+    Effect.gen(function* () {
+      const { deaf, network, node, told } = yield* make()
+      for (let n = 0; n < 24; n++) yield* node.gossip.publish(`k${n}`, value(n))
+      yield* deaf("deaf")
+      const before = yield* told("deaf")
+      assert.isAtMost(before, window)
+      yield* pass(network, 1000)
+      assert.isAtLeast(yield* told("deaf"), before + 256 * KiB)
+    })
+  )
 })
