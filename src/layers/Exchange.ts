@@ -174,9 +174,12 @@ export class Exchange {
     }
   }
 
-  /** A client asks whether we are there: so is it, and who only serves hears of nobody else for days. */
+  /**
+   * A client asks whether we are there: so is it, and who only serves hears of nobody else for days. One that never said
+   * what it holds is a guest.
+   */
   heard(client: Link): void {
-    if (isCompared(client)) this.#hearOf()
+    if (isCompared(client) && client.progress.met) this.#hearOf()
   }
 
   /** There is a network. */

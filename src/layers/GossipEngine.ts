@@ -289,7 +289,7 @@ export class GossipEngine {
           this.#push(client, this.#report.answer(client, action.now))
           break
         case "Confess":
-          this.#send(client, { ...Message.pong, trailer: Refusals.encode(client.refusals ?? {}) })
+          this.#push(client, Message.encode({ ...Message.pong, trailer: Refusals.encode(client.refusals ?? {}) }))
           break
         case "Dump":
           client.ours = action.ours

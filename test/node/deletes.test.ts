@@ -5,12 +5,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
+import * as Message from "../../src/protocol/Message.ts"
 import { Wire } from "../interop/RawPeer.ts"
 import {
   assertSame,
   assertSilent,
   at,
   chain,
+  endpointOf,
   knows,
   link,
   type Network,
@@ -160,7 +162,12 @@ describe("a delete", () => {
       yield* at(nodes, 1).gossip.unpublish("deleted")
       yield* at(nodes, 2).gossip.unpublish("own")
       yield* at(nodes, 3).gossip.publish("meanwhile", "1")
-      yield* pass(network, restAway)
+      for (let quarter = 0; quarter < 4; quarter++) {
+        // Who asks what is held has not been in the network either.
+        const guest = yield* MemoryTransport.make(network, "guest").connect(endpointOf(at(nodes, 3).endpoint))
+        yield* guest.send([Message.encode(Message.greeting), Message.encode(Message.ping)])
+        yield* pass(network, restAway / 4)
+      }
       yield* network.heal
       yield* pass(network, 10_000)
       yield* quiet(network)
