@@ -1,28 +1,32 @@
 /**
  * A guest on a network: one connection to one node, for as long as one question takes. It says what any client says,
- * HELLO, PUBLISH and PING, so it works with every node of every make.
+ * HELLO, PUBLISH and PING, so it works with every node of every make. Behind HELLO it says that it understands what nodes of
+ * ours say to each other, but not what it holds: so it is given everything, and a fence behind what is long.
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as EnvironmentNotices from "../layers/EnvironmentNotices.ts"
 import * as Guards from "../layers/Guards.ts"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import * as Endpoint from "../protocol/Endpoint.ts"
 import * as Message from "../protocol/Message.ts"
 import * as NodeStatus from "../protocol/NodeStatus.ts"
-import type * as Octets from "../protocol/Octets.ts"
 import { defaults, variable } from "../protocol/Settings.ts"
 import * as Refusals from "../protocol/Refusals.ts"
-import type { Tuple } from "../protocol/Tuple.ts"
+import * as Trailer from "../protocol/Trailer.ts"
+import type { Change } from "../protocol/TupleMap.ts"
 import type { Connection, Credentials, TransportError } from "../services/Transport.ts"
 import { Transport } from "../services/Transport.ts"
 import { Failure, usage } from "./Failure.ts"
 import type { Globals } from "./Root.ts"
+import { changesIn, isGone, type Keep, Selection, type Tuples } from "./Selection.ts"
 
 /**
  * One question at a time; one that was interrupted is the last.
@@ -34,12 +38,12 @@ export interface Client {
   /** The node that answered. */
   readonly endpoint: string
   /** HELLO, PING, until PONG: all tuples of the node, or what `keep` keeps of them, in the order in which it tells them. */
-  readonly select: (keep: (tuple: Tuple) => Tuple | undefined) => Effect.Effect<Tuples, Trouble>
+  readonly select: (keep: Keep) => Effect.Effect<Tuples, Trouble>
   /**
-   * HELLO, PUBLISH, PING, until PONG: the node has taken them all, or says why not, if it is of this make. They end after
-   * `lifetime` milliseconds, if it is not 0. It is said even then: so a node knows that this is meant now.
+   * HELLO, PUBLISH, PING, until PONG: the node has taken them all, or says why not, if it is of this make. Each ends after
+   * what remains of its lifetime, if it has one. That is said even where it is 0: so a node knows that this is meant now.
    */
-  readonly publish: (tuples: ReadonlyArray<Tuple>, lifetime?: number) => Effect.Effect<void, Failure>
+  readonly publish: (tuples: ReadonlyArray<Message.Said>) => Effect.Effect<void, Failure>
   /** PING, until PONG. */
   readonly ping: Effect.Effect<void, Trouble>
   /** PING, until PONG: what the node tells of itself; CZMQ and older nodes tell nothing. */
@@ -50,38 +54,8 @@ export interface Client {
   readonly sent: () => number
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
-export type Tuples = ReadonlyMap<Octets.Octets, Tuple>
-
-/**
- * For {@link Client.select}: those whose key begins so.
- *
- * @since 0.1.0
- * @category getters
- */
-export const beginning =
-  (prefix: Octets.Octets) =>
-  (tuple: Tuple): Tuple | undefined =>
-    tuple.keyOctets.startsWith(prefix) ? tuple : undefined
-
-/**
- * Sorted by the octets of the key.
- *
- * @since 0.1.0
- * @category getters
- */
-export const byKey = (tuples: Tuples): ReadonlyArray<Tuple> =>
-  [...tuples.values()].sort((a, b) => (a.keyOctets < b.keyOctets ? -1 : 1))
-
 /** How many octets a command holds at most: a stranger could go on telling for ever. */
 const mostOctets = 2 ** 29
-
-/** Key and value, and what a tuple takes besides. */
-const cost = (tuple: Tuple | undefined): number =>
-  tuple === undefined ? 0 : tuple.keyOctets.length + tuple.valueOctets.length + 128
 
 /** How many tuples become frames before those are sent. */
 const tuplesAtOnce = 1000
@@ -265,6 +239,19 @@ const noneOf = (endpoints: ReadonlyArray<string>, troubles: ReadonlyArray<Troubl
   return new Trouble(kind, detail, `cannot reach any of ${endpoints.join(", ")}: ${detail}; ${advice}`)
 }
 
+/** What comes before the PONG that is waited for, and what it tells of tuples. */
+type Hear = (message: Message.Message, changes: ReadonlyArray<Change>) => Trouble | undefined
+
+/** Says back what a fence says. */
+const answerTo = ({ trailer }: Message.Trailable): Message.Trailable | undefined => {
+  const body = Trailer.find(trailer, Trailer.tags.fence)
+  return body === undefined ? undefined : { ...Message.ping, trailer: Trailer.make({ tag: Trailer.tags.fenced, body }) }
+}
+
+/** As set now: its whole life is what remains of it. */
+const afresh = ({ lifetime = 0, remaining = lifetime, tuple }: Message.Said): Message.Publish =>
+  Message.publish(tuple, undefined, { lifetime: remaining, remaining })
+
 const make = (connection: Connection): Client => {
   const endpoint = Endpoint.format(connection.endpoint)
   let told = 0
@@ -273,33 +260,40 @@ const make = (connection: Connection): Client => {
   const lost = ({ reason: { detail } }: TransportError) =>
     new Trouble("unreachable", detail, `lost ${endpoint}: ${detail}; try again`)
 
+  const sender = Semaphore.makeUnsafe(1)
+
   /** The reader learns of a loss too, behind what the node had to say before. */
-  const say = (messages: ReadonlyArray<Message.Message>) =>
+  const say = (messages: ReadonlyArray<Message.Message>, orLost: Effect.Effect<void> = Effect.never) =>
     Effect.catchIf(
-      connection.send(messages.map(Message.encode)),
+      Semaphore.withPermit(sender, connection.send(messages.map(Message.encode))),
       (error) => error.reason._tag === "Lost",
-      () => Effect.never
+      () => orLost
     )
 
-  const untilPong = Effect.fnUntraced(function* (hear: (message: Message.Message) => Trouble | undefined) {
+  const untilPong = Effect.fnUntraced(function* (hear: Hear) {
     for (;;) {
+      let fence: Message.Trailable | undefined
       for (const frames of yield* connection.receive) {
         const message = Message.decode(frames)
-        if (message._tag === "Malformed") {
-          return yield* noNode(endpoint, `it sent what is no message of the protocol (${message.reason})`)
+        const changes = message._tag === "Malformed" ? undefined : changesIn(message)
+        if (message._tag === "Malformed" || changes === undefined) {
+          const reason = message._tag === "Malformed" ? message.reason : "Entries"
+          return yield* noNode(endpoint, `it sent what is no message of the protocol (${reason})`)
         }
-        if (message._tag === "Pong") return message
-        if (message._tag === "Publish") told++
-        const trouble = hear(message)
+        if (message._tag === "Pong" && !Trailer.carries(message.trailer)) return message
+        for (const change of changes) if (!isGone(change)) told++
+        const trouble = hear(message, changes)
         if (trouble !== undefined) return yield* trouble
+        if (message._tag === "Pong") fence = answerTo(message) ?? fence
       }
+      if (fence !== undefined) yield* say([fence], Effect.void)
     }
   })
 
   /** Says this and a PING, and listens at the same time: a node may have a lot to say before it reads on. */
   const converse = (
     speech: Effect.Effect<void, TransportError>,
-    hear: (message: Message.Message) => Trouble | undefined,
+    hear: Hear,
     ping = Message.ping
   ): Effect.Effect<Message.Trailable, Trouble> =>
     Effect.all([untilPong(hear), Effect.andThen(speech, say([ping]))], { concurrency: "unbounded" }).pipe(
@@ -312,19 +306,19 @@ const make = (connection: Connection): Client => {
   const refused = (what: string): Trouble =>
     new Trouble("protocol", `INVALID in answer to ${what}`, `${endpoint} refused ${what}: it answered INVALID`)
 
-  const select = (keep: (tuple: Tuple) => Tuple | undefined): Effect.Effect<Tuples, Trouble> =>
+  const select = (keep: Keep): Effect.Effect<Tuples, Trouble> =>
     Effect.suspend(() => {
-      const tuples = new Map<Octets.Octets, Tuple>()
-      let octets = 0
-      const hear = (message: Message.Message): Trouble | undefined => {
-        if (message._tag === "Invalid") return refused("HELLO")
-        const kept = message._tag === "Publish" ? keep(message.tuple) : undefined
-        if (kept === undefined) return undefined
-        octets += cost(kept) - cost(tuples.get(kept.keyOctets))
-        tuples.set(kept.keyOctets, kept)
-        return octets > mostOctets ? tooMuch(tuples.size) : undefined
-      }
-      return Effect.as(converse(say([Message.hello]), hear), tuples)
+      const selection = new Selection(keep)
+      return Clock.clockWith((clock) => {
+        const hear: Hear = ({ _tag }, changes) => {
+          if (_tag === "Invalid") return refused("HELLO")
+          for (const change of changes) selection.hear(change, clock.currentTimeMillisUnsafe())
+          return selection.octets > mostOctets ? tooMuch(selection.size) : undefined
+        }
+        return Effect.map(converse(say([Message.greeting]), hear), () =>
+          selection.tuples(clock.currentTimeMillisUnsafe())
+        )
+      })
     })
 
   const notTaken = (count: number, of: number, refusals: Refusals.Refusals): Failure => {
@@ -333,8 +327,8 @@ const make = (connection: Connection): Client => {
   }
 
   /** A node ends the connection at a frame that is too long for it, and has no word for that. */
-  const tooLong = (tuples: ReadonlyArray<Tuple>, trouble: Trouble): Trouble => {
-    const longest = tuples.reduce((most, tuple) => Math.max(most, Message.publishLength(tuple)), 0)
+  const tooLong = (tuples: ReadonlyArray<Message.Said>, trouble: Trouble): Trouble => {
+    const longest = tuples.reduce((most, { tuple }) => Math.max(most, Message.publishLength(tuple)), 0)
     const advice = `a tuple makes a frame of ${longest} octets, see limits/frame-octets there`
     return longest <= defaults.frameOctets
       ? trouble
@@ -349,16 +343,16 @@ const make = (connection: Connection): Client => {
   return {
     endpoint,
     select,
-    publish: (tuples, lifetime = 0) => {
+    publish: (tuples) => {
       const speech = Effect.gen(function* () {
-        yield* say([Message.hello])
+        yield* say([Message.greeting])
         for (let at = 0; at < tuples.length; at += tuplesAtOnce) {
           const chunk = tuples.slice(at, at + tuplesAtOnce)
-          yield* say(chunk.map((tuple) => Message.publish(tuple, undefined, { lifetime, remaining: lifetime })))
+          yield* say(chunk.map(afresh))
           sent += chunk.length
         }
       })
-      const hear = ({ _tag }: Message.Message) => (_tag === "Invalid" ? refused("the tuples") : undefined)
+      const hear: Hear = ({ _tag }) => (_tag === "Invalid" ? refused("the tuples") : undefined)
       // A node that does not know the question takes what it can, and says nothing of the rest.
       const answer = Effect.mapError(
         converse(speech, hear, { ...Message.ping, trailer: Refusals.request }),

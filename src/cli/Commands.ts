@@ -182,7 +182,7 @@ const exportCommand = Command.make(
 ).pipe(
   Command.withDescription(
     "Writes the tuples of a node, sorted by key, so that import can read them, with any octets. A file has its old " +
-      "content until all is written"
+      "content until all is written. What has a lifetime is written with it and with what remains of it"
   ),
   Command.withShortDescription("Writes the tuples of a node to a file"),
   Command.withExamples([
@@ -215,7 +215,7 @@ const importCommand = Command.make(
 ).pipe(
   Command.withDescription(
     "Publishes the tuples that export has written, and ends when the node has taken them all. Nothing is published if " +
-      "a line is wrong"
+      "a line is wrong. What has a lifetime is published for what remained of it"
   ),
   Command.withShortDescription("Publishes the tuples of a file"),
   Command.withExamples([

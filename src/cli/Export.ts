@@ -6,12 +6,13 @@
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Octets from "../protocol/Octets.ts"
-import type { Tuple } from "../protocol/Tuple.ts"
+import type { Said } from "../protocol/Message.ts"
 import * as TupleZpl from "../protocol/TupleZpl.ts"
 import * as Zpl from "../protocol/Zpl.ts"
-import { ask, beginning, byKey } from "./Client.ts"
+import { ask } from "./Client.ts"
 import { pathOf, writeTo } from "./Files.ts"
 import type { Globals } from "./Root.ts"
+import { beginning, byKey } from "./Selection.ts"
 import { say } from "./Terminal.ts"
 import { count, tupleJson } from "./Text.ts"
 
@@ -37,6 +38,6 @@ export const exportTuples = Effect.fnUntraced(function* (globals: Globals, { fil
   if (path !== undefined && !globals.quiet) yield* say(`${count(tuples.length, "tuple")} in ${path}`)
 })
 
-const lines = function* (tuples: ReadonlyArray<Tuple>): Generator<string> {
+const lines = function* (tuples: ReadonlyArray<Said>): Generator<string> {
   for (const tuple of tuples) yield `${tupleJson(tuple)}\n`
 }

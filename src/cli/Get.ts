@@ -28,15 +28,16 @@ export const get = Effect.fnUntraced(function* (
       (tuples) => [tuples, endpoint, told()] as const
     )
   )
-  const tuple = tuples.get(keyOctets)
-  if (tuple === undefined) {
+  const said = tuples.get(keyOctets)
+  if (said === undefined) {
     return yield* new Failure({
       kind: "noSuchKey",
       message: `${endpoint} has no key ${JSON.stringify(key)} among its ${count(told, "tuple")}; zgossip list shows them`
     })
   }
+  const { tuple } = said
   if (raw) return yield* write(tuple.valueBytes)
-  if (format === "json") return yield* write(`${tupleJson(tuple)}\n`)
+  if (format === "json") return yield* write(`${tupleJson(said)}\n`)
   // A terminal obeys what a program has to get as it is.
   const text = process.stdout.isTTY ? printable(tuple.value) : tuple.valueBytes
   yield* write(Buffer.concat([Buffer.from(text), Buffer.from("\n")]))

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import type { Tuple } from "../protocol/Tuple.ts"
+import type { Said } from "../protocol/Message.ts"
 import * as TupleJson from "../protocol/TupleJson.ts"
 import * as TupleZpl from "../protocol/TupleZpl.ts"
 import * as Zpl from "../protocol/Zpl.ts"
@@ -14,6 +14,7 @@ import { ask } from "./Client.ts"
 import { usage } from "./Failure.ts"
 import { pathOf, read } from "./Files.ts"
 import type { Globals } from "./Root.ts"
+import { isGone } from "./Selection.ts"
 import { say } from "./Terminal.ts"
 import { count } from "./Text.ts"
 
@@ -42,14 +43,17 @@ export const importTuples = Effect.fnUntraced(function* (globals: Globals, { fil
   const tuples = yield* Effect.mapError(Effect.fromResult(parse(octets, format)), ({ message }) =>
     usage(`${path ?? "standard input"}, ${message}; nothing was published`)
   )
-  yield* ask(globals, ({ publish }) => publish(tuples))
-  if (!globals.quiet) yield* say(count(tuples.length, "tuple"))
+  const live = tuples.filter((said) => !isGone(said))
+  yield* ask(globals, ({ publish }) => publish(live))
+  const over = tuples.length - live.length
+  if (!globals.quiet)
+    yield* say(`${count(live.length, "tuple")}${over === 0 ? "" : `, and ${over} that had their time`}`)
 })
 
 const parse = (
   octets: Buffer,
   format: Input["format"]
-): Result.Result<ReadonlyArray<Tuple>, TupleJson.TupleJsonError | Zpl.ZplError> =>
+): Result.Result<ReadonlyArray<Said>, TupleJson.TupleJsonError | Zpl.ZplError> =>
   format === "ndjson" || (format === "auto" && looksLikeJson(octets))
     ? TupleJson.parse(octets)
     : Result.flatMap(Zpl.parse(octets), fromDocument)

@@ -6,12 +6,13 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Octets from "../protocol/Octets.ts"
-import type { Tuple } from "../protocol/Tuple.ts"
+import type { Said } from "../protocol/Message.ts"
 import * as TupleJson from "../protocol/TupleJson.ts"
-import { ask, beginning, byKey } from "./Client.ts"
+import { ask } from "./Client.ts"
 import { usage } from "./Failure.ts"
 import { writeTo } from "./Files.ts"
 import type { Globals } from "./Root.ts"
+import { beginning, byKey } from "./Selection.ts"
 import { paint, printable } from "./Terminal.ts"
 import { json, table, tupleJson } from "./Text.ts"
 
@@ -37,31 +38,33 @@ export const list = Effect.fnUntraced(function* (globals: Globals, input: Input)
   yield* writeTo(undefined, lines(globals, input, byKey(tuples)))
 })
 
-const lines = ({ color, format }: Globals, { keysOnly, raw }: Input, tuples: ReadonlyArray<Tuple>) => {
+const lines = ({ color, format }: Globals, { keysOnly, raw }: Input, tuples: ReadonlyArray<Said>) => {
   if (format === "json") return array(tuples, keysOnly ? keyJson : tupleJson)
   if (format === "table") {
-    const rows = tuples.map(({ key, value }) => (keysOnly ? [printable(key)] : [printable(key), printable(value)]))
+    const rows = tuples.map(({ tuple: { key, value } }) =>
+      keysOnly ? [printable(key)] : [printable(key), printable(value)]
+    )
     // In a file or a pipe a line has no width.
     return map(table(keysOnly ? ["KEY"] : ["KEY", "VALUE"], rows, process.stdout.columns), (line) => `${line}\n`)
   }
   if (raw) {
-    return map(tuples, ({ keyOctets, valueOctets }) =>
+    return map(tuples, ({ tuple: { keyOctets, valueOctets } }) =>
       Octets.toBytes(keysOnly ? `${keyOctets}\n` : `${keyOctets} = ${valueOctets}\n`)
     )
   }
-  return map(tuples, ({ key, value }) => {
+  return map(tuples, ({ tuple: { key, value } }) => {
     const shown = paint("cyan", printable(key), { color })
     return keysOnly ? `${shown}\n` : `${shown} = ${printable(value)}\n`
   })
 }
 
-const keyJson = ({ keyOctets }: Tuple): string => {
+const keyJson = ({ tuple: { keyOctets } }: Said): string => {
   const { key, ...base64 } = TupleJson.field("key", keyOctets)
   return json(key ?? base64)
 }
 
 /** An array with an element on each line. */
-const array = function* (tuples: ReadonlyArray<Tuple>, element: (tuple: Tuple) => string): Generator<string> {
+const array = function* (tuples: ReadonlyArray<Said>, element: (said: Said) => string): Generator<string> {
   let before = "["
   for (const tuple of tuples) {
     yield `${before}${element(tuple)}`

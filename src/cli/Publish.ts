@@ -32,7 +32,7 @@ export const publish = Effect.fnUntraced(function* (
   // Before somebody has typed a value.
   yield* make(key, "")
   const tuple = yield* make(key, Option.isSome(value) ? value.value : yield* fromInput)
-  yield* ask(globals, ({ publish }) => publish([tuple], milliseconds))
+  yield* ask(globals, ({ publish }) => publish([{ tuple, lifetime: milliseconds }]))
 })
 
 /**

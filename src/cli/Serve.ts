@@ -125,7 +125,7 @@ export const serve = Effect.fnUntraced(function* (globals: Globals, flags: NodeF
     yield* warnIfOpen
     const print = yield* printer
     yield* Stream.runForEachArray(deliveries, (tuples) =>
-      print(tuples.map((tuple) => tupleLine(globals, tuple)).join(""))
+      print(tuples.map((tuple) => tupleLine(globals, { tuple })).join(""))
     )
   }).pipe(
     Effect.scoped,

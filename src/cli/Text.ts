@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Octets from "../protocol/Octets.ts"
-import type { Tuple } from "../protocol/Tuple.ts"
+import type { Said } from "../protocol/Message.ts"
 import * as TupleJson from "../protocol/TupleJson.ts"
 import type { Globals } from "./Root.ts"
 import { paint, printable } from "./Terminal.ts"
@@ -15,8 +15,8 @@ import { paint, printable } from "./Terminal.ts"
  * @since 0.1.0
  * @category JSON
  */
-export const tupleJson = (tuple: Tuple, more: Readonly<Record<string, unknown>> = {}): string =>
-  json({ ...more, ...TupleJson.toJson(tuple) })
+export const tupleJson = (said: Said, more: Readonly<Record<string, unknown>> = {}): string =>
+  json({ ...more, ...TupleJson.toJson(said) })
 
 /**
  * JSON that a terminal can show: it says the other control characters in the same way in which JSON says its own.
@@ -37,11 +37,11 @@ const shownOctets = 1000
  */
 export const tupleLine = (
   { color, format }: Pick<Globals, "color" | "format">,
-  tuple: Tuple,
+  said: Said,
   more?: Readonly<Record<string, unknown>>
 ): string => {
-  if (format === "json") return `${tupleJson(tuple, more)}\n`
-  const { key, valueOctets } = tuple
+  if (format === "json") return `${tupleJson(said, more)}\n`
+  const { key, valueOctets } = said.tuple
   const shown = printable(Octets.toText(valueOctets.slice(0, shownOctets)))
   const rest = valueOctets.length > shownOctets ? ` ... (${valueOctets.length} octets)` : ""
   return `${paint("cyan", printable(key), { color })} = ${shown}${rest}\n`

@@ -47,7 +47,7 @@ const gone = Effect.fnUntraced(function* (globals: Globals, wanted: ReadonlyArra
   const keys = new Set(wanted.map(({ keyOctets }) => keyOctets))
   const left = yield* ask(globals, ({ select }) => select((tuple) => (keys.has(tuple.keyOctets) ? tuple : undefined)))
   if (left.size === 0) return
-  const which = Array.from(left.values(), ({ key }) => JSON.stringify(key)).join(", ")
+  const which = Array.from(left.values(), ({ tuple }) => JSON.stringify(tuple.key)).join(", ")
   return yield* usage(
     `${globals.endpoints[0]} still has ${which}: it may not let us delete that, or somebody sets it again`
   )

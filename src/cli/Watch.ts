@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
@@ -65,7 +66,11 @@ export const watch = Effect.fnUntraced(
       // Only now can somebody who waits for it publish something and be sure that it is shown.
       yield* updatesOnly ? Effect.logInfo(`waiting for changes on ${endpoints.join(", ")}`) : join
       yield* command === undefined
-        ? Stream.runForEach(news, (changes) => write(changes.map((change) => lineOf(globals, change)).join("")))
+        ? Stream.runForEach(news, (changes) =>
+            Effect.flatMap(Clock.currentTimeMillis, (now) =>
+              write(changes.map((change) => lineOf(globals, change, now)).join(""))
+            )
+          )
         : Stream.runForEach(
             news,
             Effect.forEach((change) => execute(command, change, once), { discard: true })
@@ -103,9 +108,13 @@ const names = { Put: "put", Renewed: "renewed", Deleted: "deleted", Expired: "ex
 >
 
 /** What is gone has no ` = `. */
-const lineOf = (globals: Globals, { _tag, tuple }: Watched.Change): string => {
+const lineOf = (globals: Globals, change: Watched.Change, now: number): string => {
+  const { _tag, tuple } = change
   const event = names[_tag]
-  if (_tag === "Put" || _tag === "Renewed") return tupleLine(globals, tuple, { event })
+  if (_tag === "Put" || _tag === "Renewed") {
+    const { endsAt = now, lifetime } = change
+    return tupleLine(globals, { tuple, lifetime, remaining: Math.max(0, Math.floor(endsAt - now)) }, { event })
+  }
   const { color, format } = globals
   if (format === "json") return `${json({ event, ...TupleJson.field("key", tuple.keyOctets) })}\n`
   return `${paint("cyan", printable(tuple.key), { color })} (${event})\n`

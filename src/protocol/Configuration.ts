@@ -179,7 +179,8 @@ export const securityOf = (
 ): Security.Security => ({ ...Security.pick(settings), ...own })
 
 /**
- * The tuples that a document publishes; nothing where it has no such section.
+ * The tuples that a document publishes; nothing where it has no such section. What has a lifetime is not among them: a
+ * node would say anew, at each of its starts, what somebody else has let end.
  *
  * @since 0.1.0
  * @category getters
@@ -187,7 +188,18 @@ export const securityOf = (
 export const tuples = (document: Zpl.Document): Result.Result<ReadonlyArray<Tuple> | undefined, Zpl.ZplError> =>
   sections(document, "publish").length + sections(document, "tuple").length === 0
     ? Result.succeed(undefined)
-    : TupleZpl.fromDocument(document)
+    : Result.map(TupleZpl.fromDocument(document), (said) =>
+        said.filter(({ lifetime = 0 }) => lifetime === 0).map(({ tuple }) => tuple)
+      )
+
+/**
+ * Whether an item that publishes a tuple says that it ends.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const ends = ({ children }: Zpl.Item): boolean =>
+  Number(Zpl.get({ items: children }, "lifetime")?.value ?? "0") !== 0
 
 /**
  * The line of each of {@link tuples}.
@@ -199,8 +211,12 @@ export const tupleLines = ({ items }: Zpl.Document): ReadonlyArray<number | unde
   items
     .filter((item) => item.name === "zgossip")
     .flatMap(({ children }) => children)
-    .flatMap(({ children, line, name }) =>
-      name === "publish" ? children.map((child) => child.line) : name === "tuple" ? [line] : []
+    .flatMap((item) =>
+      item.name === "publish"
+        ? item.children.filter((child) => !ends(child)).map((child) => child.line)
+        : item.name === "tuple" && !ends(item)
+          ? [item.line]
+          : []
     )
 
 /**
@@ -244,7 +260,12 @@ export const write = (document: Zpl.Document, { bind, connect, publish, settings
     ])
   if (bind !== undefined) written = replace(written, ["bind"], bind.map(endpoint("bind")))
   if (connect !== undefined) written = replace(written, ["connect"], connect.map(endpoint("connect")))
-  if (publish !== undefined) written = replace(written, ["publish", "tuple"], publish.map(TupleZpl.toItem))
+  if (publish !== undefined)
+    written = replace(
+      written,
+      ["publish", "tuple"],
+      publish.map((tuple) => TupleZpl.toItem({ tuple }))
+    )
   return written
 }
 

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { securityNames } from "./Configuration.ts"
+import { ends, securityNames } from "./Configuration.ts"
 import * as Settings from "./Settings.ts"
 import type * as Zpl from "./Zpl.ts"
 
@@ -94,10 +94,14 @@ const inZgossip = function* (section: Zpl.Item, seen: Set<string>): Generator<No
       return yield* without(children, path)
     case "publish":
       yield* valueOf(section)
-      for (const child of children) yield* without(child.children, `${path}/${child.name}`)
+      for (const child of children) {
+        if (ends(child)) yield [child.line ?? 0, `${path}/${child.name} ${ended}`]
+        else yield* without(child.children, `${path}/${child.name}`)
+      }
       return
     case "tuple":
       yield* valueOf(section)
+      if (ends(section)) return yield [line, `${path} ${ended}`]
       return yield* only(children, path, ["key", "value"])
     case "bind":
     case "connect":
@@ -117,6 +121,8 @@ const inZgossip = function* (section: Zpl.Item, seen: Set<string>): Generator<No
     }
   }
 }
+
+const ended = "is ignored: it has a lifetime, zgossip import publishes it for that"
 
 const asFaults = function* (notices: Iterable<Notice>): Generator<Notice> {
   for (const [line, detail] of notices) yield [line, detail, true]

@@ -1,14 +1,17 @@
 /**
  * Tuples as JSON that loses nothing: `{"key":"printer","value":"tcp://10.0.0.7:9100"}`. Octets that are no UTF-8 stand
- * as base64 under another name: `{"key":"a","valueBase64":"/w=="}`.
+ * as base64 under another name: `{"key":"a","valueBase64":"/w=="}`. One that ends has its `lifetime` as well, and how much of
+ * that was `remaining` when it was written, both in milliseconds.
  *
- * Reading is strict, since what is read gets published: the two fields and no others, each once. Tuples follow each
+ * Reading is strict, since what is read gets published: these fields and no others, each once. Tuples follow each
  * other, one a line (NDJSON) or with other blanks between them, or stand in one array.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
+import * as Lifetime from "./Lifetime.ts"
+import type { Said } from "./Message.ts"
 import * as Octets from "./Octets.ts"
 import * as Tuple from "./Tuple.ts"
 
@@ -29,9 +32,14 @@ export const field = (name: string, octets: Octets.Octets): Readonly<Record<stri
  * @since 0.1.0
  * @category printing
  */
-export const toJson = ({ keyOctets, valueOctets }: Tuple.Tuple): Readonly<Record<string, string>> => ({
+export const toJson = ({
+  lifetime = 0,
+  remaining = lifetime,
+  tuple: { keyOctets, valueOctets }
+}: Said): Readonly<Record<string, string | number>> => ({
   ...field("key", keyOctets),
-  ...field("value", valueOctets)
+  ...field("value", valueOctets),
+  ...(lifetime > 0 && { lifetime, remaining })
 })
 
 /**
@@ -56,7 +64,7 @@ export class TupleJsonError extends Data.TaggedError("TupleJsonError")<{
  * @since 0.1.0
  * @category parsing
  */
-export const parse = (input: Octets.Input): Result.Result<ReadonlyArray<Tuple.Tuple>, TupleJsonError> => {
+export const parse = (input: Octets.Input): Result.Result<ReadonlyArray<Said>, TupleJsonError> => {
   const scanner = new Scanner(Octets.from(input))
   try {
     return Result.succeed(scanner.tuples())
@@ -78,8 +86,8 @@ class Scanner {
     this.at = text.startsWith(byteOrderMark) ? byteOrderMark.length : 0
   }
 
-  tuples(): ReadonlyArray<Tuple.Tuple> {
-    const tuples: Array<Tuple.Tuple> = []
+  tuples(): ReadonlyArray<Said> {
+    const tuples: Array<Said> = []
     if (this.take("[")) {
       if (!this.take("]")) {
         do tuples.push(this.tuple())
@@ -93,17 +101,28 @@ class Scanner {
     return tuples
   }
 
-  private tuple(): Tuple.Tuple {
+  private tuple(): Said {
     this.expect("{", "a tuple, { and so on,")
     const start = this.at - 1
     const fields: { key?: Octets.Octets; value?: Octets.Octets } = {}
+    const times: { lifetime?: number; remaining?: number } = {}
     do {
       this.next()
       const nameAt = this.at
       const name = this.string()
+      if (name === "lifetime" || name === "remaining") {
+        if (times[name] !== undefined) this.fail(`a second ${name}`, nameAt)
+        this.expect(":", ":")
+        this.next()
+        times[name] = this.milliseconds()
+        continue
+      }
       const field = name === "key" || name === "keyBase64" ? "key" : "value"
       if (field === "value" && name !== "value" && name !== "valueBase64") {
-        this.fail("a tuple has key and value, or keyBase64 and valueBase64, and nothing else", nameAt)
+        this.fail(
+          "a tuple has key and value, or keyBase64 and valueBase64, maybe lifetime and remaining, and nothing else",
+          nameAt
+        )
       }
       if (fields[field] !== undefined) this.fail(`a second ${field}`, nameAt)
       this.expect(":", ":")
@@ -115,7 +134,19 @@ class Scanner {
     if (key === undefined) return this.fail("this tuple has no key", start)
     if (value === undefined) return this.fail("this tuple has no value", start)
     const tuple = Tuple.fromOctets(key, value)
-    return Result.isSuccess(tuple) ? tuple.success : this.fail(tuple.failure.message, start)
+    if (Result.isFailure(tuple)) return this.fail(tuple.failure.message, start)
+    const { lifetime, remaining = 0 } = times
+    if (remaining > (lifetime ?? 0)) return this.fail("more remaining than the lifetime", start)
+    return { tuple: tuple.success, ...times }
+  }
+
+  private milliseconds(): number {
+    const [digits = ""] = /^\d{0,16}/.exec(this.text.slice(this.at, this.at + 16)) ?? []
+    if (digits === "" || Number(digits) > Lifetime.most) {
+      return this.fail(`a number of milliseconds was expected, not ${this.shown()}`)
+    }
+    this.at += digits.length
+    return Number(digits)
   }
 
   /** Skips blanks, and looks at what comes behind them. */

@@ -22,7 +22,8 @@ export interface Said {
 }
 
 /**
- * A tuple that is held. `endsAt` is when it ends unless it is renewed, in milliseconds since 1970.
+ * A tuple that is held. `endsAt` is when it ends unless it is renewed, in milliseconds since 1970; `lifetime` is how long
+ * after it was set that is, 0 where it does not end.
  *
  * @since 0.1.0
  * @category models
@@ -30,6 +31,7 @@ export interface Said {
 export interface Held extends Said {
   readonly tuple: Tuple
   readonly endsAt: number | undefined
+  readonly lifetime: number
 }
 
 /**
@@ -133,11 +135,12 @@ export const gone = (
  * @since 0.1.0
  * @category constructors
  */
-export const held = ({ endsAt, tuple, version }: TupleMap.Entry, ahead: number): Held => ({
+export const held = ({ endsAt, lifetime, tuple, version }: TupleMap.Entry, ahead: number): Held => ({
   tuple,
   version,
   origin: Version.originText(version),
-  endsAt: Number.isFinite(endsAt) ? endsAt + ahead : undefined
+  endsAt: Number.isFinite(endsAt) ? endsAt + ahead : undefined,
+  lifetime
 })
 
 /**
@@ -162,8 +165,8 @@ export const follow = (table: Map<Octets, Held>, event: Watched): ReadonlyArray<
       return followAll(table, event)
     case "Put":
     case "Renewed": {
-      const { endsAt, origin, tuple, version } = event
-      table.set(tuple.keyOctets, { tuple, version, origin, endsAt })
+      const { endsAt, lifetime, origin, tuple, version } = event
+      table.set(tuple.keyOctets, { tuple, version, origin, endsAt, lifetime })
       return [event]
     }
     case "Deleted":

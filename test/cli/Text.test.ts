@@ -40,7 +40,7 @@ describe("json", () => {
 
   it("of a tuple takes more fields, in front", () => {
     const tuple = new Tuple("a", Octets.from(new Uint8Array([0xff])))
-    assert.strictEqual(tupleJson(tuple, { event: "put" }), '{"event":"put","key":"a","valueBase64":"/w=="}')
+    assert.strictEqual(tupleJson({ tuple }, { event: "put" }), '{"event":"put","key":"a","valueBase64":"/w=="}')
   })
 })
 

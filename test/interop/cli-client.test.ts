@@ -3,7 +3,7 @@
  * which stream. Against nodes of ours, real CZMQ, and what is no node at all.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Semaphore, type Scope } from "effect"
+import { Effect, Semaphore, Stream, type Scope } from "effect"
 import { execFile } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer as createHttpServer } from "node:http"
@@ -166,6 +166,8 @@ describe("a guest", { concurrent: true }, () => {
         const source = yield* ourNode({ bind: [yield* place("tcp")], publish: difficult })
         const target = yield* ourNode({ bind: [yield* place("ipc")] })
         const other = yield* ourNode({ bind: [yield* place("ipc")] })
+        yield* source.gossip.publish("ends", "1", { lifetime: "1 hour" })
+        const count = difficult.length + 1
         const file = join(directory, "tuples")
         const byFile = Effect.gen(function* () {
           const exported = yield* at(source.endpoint)("export", file)
@@ -173,17 +175,23 @@ describe("a guest", { concurrent: true }, () => {
         })
         const byPipe = shell(`zgossip export --format zpl | zgossip import -e ${other.endpoint}`, source.endpoint)
         const [[exported, imported], piped] = yield* Effect.all([byFile, byPipe], together)
-        assert.deepStrictEqual(exported, ok("", `${difficult.length} tuples in ${file}\n`))
+        assert.deepStrictEqual(exported, ok("", `${count} tuples in ${file}\n`))
         assert.deepStrictEqual(imported, ok(""))
-        assert.deepStrictEqual(piped, ok("", `${difficult.length} tuples\n`))
+        assert.deepStrictEqual(piped, ok("", `${count} tuples\n`))
         const octets = (node: OurNode) =>
           Effect.map(node.gossip.entries, (tuples) =>
             tuples.map(({ keyOctets, valueOctets }) => JSON.stringify([keyOctets, valueOctets])).sort()
           )
         const wanted = yield* octets(source)
-        assert.strictEqual(wanted.length, difficult.length)
+        assert.strictEqual(wanted.length, count)
         assert.deepStrictEqual(yield* octets(target), wanted)
         assert.deepStrictEqual(yield* octets(other), wanted)
+        for (const { gossip } of [target, other]) {
+          const [watched] = yield* Stream.runCollect(Stream.take(yield* gossip.watchNow("ends"), 1))
+          const lifetime = watched?._tag === "Snapshot" ? watched.entries[0]?.lifetime : undefined
+          assert.isAtLeast(lifetime ?? 0, 3_540_000)
+          assert.isBelow(lifetime ?? 0, 3_600_000)
+        }
         assert.deepStrictEqual(readdirSync(directory), ["tuples"])
       }),
     options

@@ -797,12 +797,25 @@ zgossip
     knob = 1
     security
         mechanism = null
+    publish
+        ends = 1
+            lifetime = 1000
+        lasts = 1
+            lifetime = 0
+    tuple
+        key = ends
+        lifetime = 1000
 `
-      const { notices, settings } = yield* configuration({}, { file: "a" }, { a: strange })
+      const { notices, origins, publish, settings } = yield* configuration({}, { file: "a" }, { a: strange })
       assert.strictEqual(settings.serverTimeout, 1)
       assert.deepStrictEqual(
+        publish.map(({ key }) => key),
+        ["lasts"]
+      )
+      assert.strictEqual(origins.get("publish[0]")?.where, "a line 16")
+      assert.deepStrictEqual(
         notices.map((notice) => /^a line (\d+): /.exec(notice)?.[1]),
-        ["3", "4", "5", "7", "8", "10"]
+        ["3", "4", "5", "7", "8", "10", "14", "17", "18"]
       )
       const [first] = (yield* configuration({}, { file: "b" }, { b: "main" })).notices
       assert.strictEqual(

@@ -6,21 +6,30 @@ import * as TupleZpl from "../../src/protocol/TupleZpl.ts"
 import * as Zpl from "../../src/protocol/Zpl.ts"
 import * as arbitrary from "./arbitraries.ts"
 
-const tuple = (key: string, value: string) => new Tuple.Tuple(key, value)
+const tuple = (
+  key: string,
+  value: string,
+  times: { readonly lifetime?: number; readonly remaining?: number } = {}
+) => ({
+  tuple: new Tuple.Tuple(key, value),
+  ...times
+})
 
-const print = (...tuples: ReadonlyArray<Tuple.Tuple>): string => Zpl.print(TupleZpl.toDocument(tuples))
+type Said = ReturnType<typeof tuple>
+
+const print = (...tuples: ReadonlyArray<Said>): string => Zpl.print(TupleZpl.toDocument(tuples))
 
 const read = (text: Octets.Input) => Result.flatMap(Zpl.parse(text), TupleZpl.fromDocument)
 
 /** `key=value` texts, or the error. */
 const shown = (text: string): ReadonlyArray<string> | string =>
   Result.match(read(text), {
-    onSuccess: (tuples) => tuples.map(({ key, value }) => `${key}=${value}`),
+    onSuccess: (tuples) => tuples.map(({ tuple: { key, value } }) => `${key}=${value}`),
     onFailure: ({ message }) => message
   })
 
 describe("toDocument", () => {
-  it.each<readonly [name: string, tuples: ReadonlyArray<Tuple.Tuple>, text: string]>([
+  it.each<readonly [name: string, tuples: ReadonlyArray<Said>, text: string]>([
     ["no tuples", [], "zgossip\n"],
     [
       "keys that are names",
@@ -31,6 +40,12 @@ describe("toDocument", () => {
       "a key with a blank",
       [tuple("two words", "v")],
       'zgossip\n    tuple\n        key = "two words"\n        value = "v"\n'
+    ],
+    [
+      "those that end",
+      [tuple("a", "v", { lifetime: 3000, remaining: 20 }), tuple("b c", "v", { lifetime: 3000, remaining: 0 })],
+      'zgossip\n    publish\n        a = "v"\n            lifetime = "3000"\n            remaining = "20"\n' +
+        '    tuple\n        key = "b c"\n        value = "v"\n        lifetime = "3000"\n        remaining = "0"\n'
     ],
     ["an empty key", [tuple("", "v")], 'zgossip\n    tuple\n        key = ""\n        value = "v"\n'],
     [
@@ -104,6 +119,16 @@ describe("fromDocument", () => {
       `zgossip\n    tuple\n        value = 1\n        key = ${"é".repeat(128)}\n`,
       "line 4, column 9: the key has 256 octets, the limit is 255"
     ],
+    [
+      "a lifetime that is none",
+      "zgossip\n    publish\n        a = 1\n            lifetime = 30s\n",
+      "line 4, column 13: this is no lifetime, write lifetime = and milliseconds"
+    ],
+    [
+      "more than all of it",
+      "zgossip\n    tuple\n        key = a\n        lifetime = 1\n        remaining = 2\n",
+      "line 5, column 9: this is no remaining, write remaining = and milliseconds, no more than its lifetime"
+    ],
     ["a text that is no ZPL", "zgossip\n  tuple\n", "line 2, column 3: indented by 2 spaces, write 4 for each level"]
   ])("refuses %s", (_, text, message) => {
     assert.strictEqual(shown(text), message)
@@ -115,7 +140,8 @@ describe("for all tuples", () => {
     "what is written is read again, octet for octet and in order",
     [Arbitrary.array(arbitrary.tuple, { maxLength: 5 })],
     ([tuples]) => {
-      assert.deepStrictEqual(read(Octets.toBytes(print(...tuples))), Result.succeed(tuples))
+      const said = tuples.map((tuple) => ({ tuple }))
+      assert.deepStrictEqual(read(Octets.toBytes(print(...said))), Result.succeed(said))
     }
   )
 
