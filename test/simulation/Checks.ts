@@ -70,6 +70,8 @@ export class Checks {
   deleted(host: Host, key: string, isKnown: boolean): void {
     if (this.#isMixed && host.node instanceof OurNode && host.node.map.entries.get(key)?.deleted === true) {
       this.#deleted.add(key)
+      // What a node of version 1 still has counts as set just now, or as older than all, whenever it was.
+      this.#required.delete(key)
       if (!isKnown) this.#loose.add(key)
     }
     this.#require(host, key, undefined)
@@ -88,7 +90,11 @@ export class Checks {
       const entry = entries?.find(({ tuple }) => tuple.key === key)
       return [entry === undefined ? "nothing" : showVersion(entry.version)]
     })
-    return this.#settersOf(key) === 1 && new Set(versions).size === 1
+    // Two that hear each other only by way of version 1 may have heard it in the same moment.
+    const parts = new Set(
+      this.#world.hosts.flatMap(({ index, spec }) => (spec.kind === "v1" ? [] : this.#parts[index]))
+    )
+    return this.#settersOf(key) === 1 && parts.size === 1 && new Set(versions).size === 1
   }
 
   #settersOf(key: string): number {

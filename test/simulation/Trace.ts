@@ -3,12 +3,15 @@ import * as Batch from "../../src/protocol/Batch.ts"
 import * as Message from "../../src/protocol/Message.ts"
 import * as Trailer from "../../src/protocol/Trailer.ts"
 import type * as TupleMap from "../../src/protocol/TupleMap.ts"
-import type { Version } from "../../src/protocol/Version.ts"
+import * as Version from "../../src/protocol/Version.ts"
 import { epoch, type Host } from "./Host.ts"
 
 /** Milliseconds since the run began, counter, and who: the origins of the simulation are names. */
-export const showVersion = ({ counter, origin, time }: Version): string =>
-  `${time - epoch}${counter === 0 ? "" : `+${counter}`}@${origin.replace(/-+$/, "")}`
+export const showVersion = (version: Version.Version): string => {
+  const { counter, origin, time } = version
+  if (Version.isHearsay(version)) return `heard ${Version.setAt(version) - epoch}`
+  return `${time - epoch}${counter === 0 ? "" : `+${counter}`}@${origin.replace(/-+$/, "")}`
+}
 
 const showChange = ({ deleted = false, lifetime = 0, tuple, version }: TupleMap.Change): string =>
   `${deleted ? `no ${tuple.key}` : `${tuple.key}=${tuple.value}`}${version === undefined ? "" : ` ${showVersion(version)}`}` +

@@ -14,7 +14,7 @@ export interface Abilities {
   readonly startsAnew: boolean
 }
 
-export const abilities: Abilities = { deletes: true, damps: true, startsAnew: false }
+export const abilities: Abilities = { deletes: true, damps: true, startsAnew: true }
 
 /** What a run is about; drawn of the seed where it is not said. */
 export interface Wish {
@@ -141,6 +141,15 @@ const deletesOf = (dice: Dice, writes: ReadonlyArray<Event>, nodes: ReadonlyArra
   })
 }
 
+/** After one of the deletes one of ours comes back with nothing, and may hear of the key from a node of version 1 first. */
+const freshOf = (dice: Dice, deletes: ReadonlyArray<Event>, nodes: ReadonlyArray<Pick<NodeSpec, "kind">>): Event => ({
+  at: dice.pick(deletes).at + dice.between(100, 2000),
+  do: "restart",
+  node: dice.pick(nodes.flatMap(({ kind }, node) => (kind === "ours" ? [node] : []))),
+  disk: false,
+  for: dice.between(0, 1500)
+})
+
 /** Of nodes of ours that end nobody comes back with nothing. */
 const withDisks = (events: ReadonlyArray<Event>): ReadonlyArray<Event> =>
   events.map((event) => (event.do === "restart" ? { ...event, disk: true } : event))
@@ -179,6 +188,8 @@ export const generate = (seed: number, wish: Wish = {}): Scenario => {
   }
   const deletes =
     mixed && abilities.deletes && (wish.deletes ?? other.chance(0.4)) ? deletesOf(other, writes, kinds) : []
-  const all = [...(deletes.length > 0 && !abilities.startsAnew ? withDisks(events) : events), ...deletes]
+  const isFresh = deletes.length > 0 && abilities.startsAnew && leaf === undefined && other.chance(0.6)
+  const fresh = isFresh ? [freshOf(other, deletes, kinds)] : []
+  const all = [...fresh, ...(deletes.length > 0 && !abilities.startsAnew ? withDisks(events) : events), ...deletes]
   return { seed, maxDrift, nodes, links, events: noticeable(all).toSorted((a, b) => a.at - b.at) }
 }

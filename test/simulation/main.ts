@@ -72,7 +72,8 @@ const wish: Wish = {
   nodes: nodes === undefined ? undefined : number(nodes),
   kind: kind === "ours" || kind === "mixed" ? kind : broken?.kind,
   ruled: broken?.ruled,
-  absence: broken?.absence
+  absence: broken?.absence,
+  deletes: broken?.deletes
 }
 const run = (scenario: Scenario, options?: Options): Outcome => play(scenario, { rules: broken?.rules(), ...options })
 

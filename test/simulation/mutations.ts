@@ -20,6 +20,8 @@ export interface Mutation {
   readonly ruled?: boolean
   /** A node is away for longer than it is remembered what was deleted. */
   readonly absence?: boolean
+  /** Keys are deleted beside nodes of version 1. */
+  readonly deletes?: boolean
   /** For one run. */
   readonly rules: () => Rules
   /** One of so many seeds finds it. */
@@ -217,6 +219,21 @@ export const mutations = {
     absence: true,
     within: 50,
     rules: () => ({ store: (store) => ({ ...store, isOwn: () => false }) })
+  },
+  "hearsay counts": {
+    rule: "what nobody knows the age of gives way to all that was set: it counts as set now (networks with version 1)",
+    kind: "mixed",
+    deletes: true,
+    within: 200,
+    rules: () => ({
+      store: (store) => ({
+        ...store,
+        merge: (change, arrival) => {
+          const isHearsay = change.version === undefined && store.get(change.tuple.keyOctets) === undefined
+          return store.merge(isHearsay ? { ...change, lifetime: change.lifetime ?? 0 } : change, arrival)
+        }
+      })
+    })
   },
   "what was deleted is taken from version 1": {
     rule: "a bare tuple is not news where it is what was deleted: it is (networks with version 1)",
