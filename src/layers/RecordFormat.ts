@@ -161,30 +161,58 @@ const encodeFrame = (entries: ReadonlyArray<Entry>, length: number, meta: Octets
  * @since 0.1.0
  * @category decoding
  */
-export const decode = async (file: FileHandle, isKnown: (record: Octets) => boolean = () => true): Promise<Content> => {
+export const decode = async (file: FileHandle, isKnown?: (record: Octets) => boolean): Promise<Content> => {
   const { size } = await file.stat()
   const window = new Window(file, size)
+  const steps = decoding(size, isKnown)
+  let step = steps.next()
+  while (step.done !== true) {
+    const { length, start } = step.value
+    // To wait for what is there already takes longer than to read it.
+    if (!window.has(start, length)) await window.read(start, length)
+    step = steps.next(window.take(start, length))
+  }
+  return step.value
+}
+
+/** Octets of a log that are to be read next. */
+interface Piece {
+  readonly start: number
+  readonly length: number
+}
+
+/**
+ * The same of a log of `size` octets, wherever they are: asks for pieces of it, and is given each as an answer, which it
+ * has read when it asks for the next one.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export function* decoding(
+  size: number,
+  isKnown: (record: Octets) => boolean = () => true
+): Generator<Piece, Content, Buffer> {
   const records = new Map<Octets, Octets>()
   const faults: Array<Fault> = []
   let meta = ""
   let at = beginning.length
   const content = (end = at): Content => ({ records, meta, octets: end, torn: size - end, faults })
-  const first = await window.take(0, Math.min(size, beginning.length))
+  const first = yield { start: 0, length: Math.min(size, beginning.length) }
   if (!first.equals(beginning.subarray(0, first.length))) {
     const isOurs = first.subarray(0, magic.length).equals(magic)
     faults.push({ at: 0, reason: isOurs ? "Version" : "Magic" })
   }
   if (faults.length > 0 || size < at) return content(0)
   while (size - at >= headLength) {
-    const head = await window.take(at, headLength)
+    const head = yield { start: at, length: headLength }
     const [length, sum] = [head.readUInt32BE(0), head.readUInt32BE(4)]
     if (crc32(head.subarray(0, 8)) !== head.readUInt32BE(8)) {
       // After a loss of power a file may be longer than what has reached the disk of it.
-      if (!(await isZero(window, at, size))) faults.push({ at, reason: "Head" })
+      if (!(yield* isZero(at, size))) faults.push({ at, reason: "Head" })
       break
     }
     if (length > size - at - headLength) break
-    const body = await window.take(at + headLength, length)
+    const body = yield { start: at + headLength, length }
     const read = crc32(body) === sum ? decodeBody(body, records) : undefined
     if (read === undefined) faults.push({ at, reason: "Body" })
     else meta = read
@@ -218,9 +246,9 @@ const decodeBody = (body: Buffer, records: Map<Octets, Octets>): Octets | undefi
   return meta
 }
 
-const isZero = async (window: Window, start: number, end: number): Promise<boolean> => {
+function* isZero(start: number, end: number): Generator<Piece, boolean, Buffer> {
   for (let at = start; at < end;) {
-    const some = await window.take(at, Math.min(end - at, readAhead))
+    const some = yield { start: at, length: Math.min(end - at, readAhead) }
     if (some.some((octet) => octet !== 0)) return false
     at += some.length
   }
@@ -241,14 +269,16 @@ class Window {
     this.#size = size
   }
 
-  /** Octets that the file has, until the next call. */
-  async take(start: number, length: number): Promise<Buffer> {
-    const from = start - this.#start
-    if (from < 0 || from + length > this.#octets.length) await this.#read(start, length)
+  has(start: number, length: number): boolean {
+    return start >= this.#start && start + length <= this.#start + this.#octets.length
+  }
+
+  /** Octets that it has, until others are read. */
+  take(start: number, length: number): Buffer {
     return this.#octets.subarray(start - this.#start, start - this.#start + length)
   }
 
-  async #read(start: number, length: number): Promise<void> {
+  async read(start: number, length: number): Promise<void> {
     const octets = Buffer.allocUnsafe(Math.max(length, Math.min(readAhead, this.#size - start)))
     let filled = 0
     while (filled < length) {
