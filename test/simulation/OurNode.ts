@@ -10,6 +10,7 @@ import * as Settings from "../../src/protocol/Settings.ts"
 import { Sleep } from "../../src/protocol/Sleep.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import * as TupleMap from "../../src/protocol/TupleMap.ts"
+import type { Dice } from "./Dice.ts"
 import { type Disk, Memory, type Store } from "./Disk.ts"
 import { type Held, type Holder, versionedIn } from "./Held.ts"
 import type { Host } from "./Host.ts"
@@ -19,6 +20,8 @@ import type { End, Lane, Wire } from "./Wire.ts"
 
 /** What a broken rule may put in the place of what is right, and who is to know what happens. */
 export interface Parts {
+  /** What it holds will be asked for when it starts again. */
+  readonly isKept: boolean
   readonly store: (store: Store, map: TupleMap.TupleMap) => Store
   readonly settings: Partial<Settings.Settings>
   /** Gives what the node hears in the place of a frame, or nothing where it does not. */
@@ -60,7 +63,7 @@ export class OurNode implements Holder {
     this.#host = host
     this.#sleep = new Sleep(host.timeOfDay(), host.monotonic())
     this.#parts = parts
-    this.#memory = new Memory(host, originOf(host), disk)
+    this.#memory = new Memory(host, originOf(host), disk, parts.isKept)
     this.map = this.#memory.map
     const store = parts.store(this.#watched(this.#memory.store), this.map)
     const { queue, ruled = false, timeout } = host.spec
@@ -159,8 +162,8 @@ export class OurNode implements Holder {
     ]
   }
 
-  save(): Disk {
-    return this.#memory.save(this.#host)
+  save(loses: number, dice: Dice): Disk {
+    return this.#memory.save(loses, dice)
   }
 
   get heldBack(): number {
@@ -197,6 +200,7 @@ export class OurNode implements Holder {
     if (!this.#alive) return
     this.#engine.now = this.#host.monotonic()
     step(this.#engine.now)
+    this.#memory.commit()
     this.#engine.flush()
     this.#pump()
     this.#arm()

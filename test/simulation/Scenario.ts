@@ -51,7 +51,14 @@ export type Event = { readonly at: number } & (
   /** All links between these nodes and the others are cut. */
   | { readonly do: "partition"; readonly nodes: ReadonlyArray<number>; readonly for: number }
   /** It ends without a last word, and comes back with what it had, or with nothing. */
-  | { readonly do: "restart"; readonly node: number; readonly disk: boolean; readonly for: number }
+  | {
+      readonly do: "restart"
+      readonly node: number
+      readonly disk: boolean
+      readonly for: number
+      /** The power fails: what was written in the last so many ms is not on the disk, or in part. */
+      readonly loses?: number
+    }
   /** It reads nothing and does nothing: a process that is stopped, or a machine that sleeps, whose clock stands still. */
   | { readonly do: "pause"; readonly node: number; readonly sleeps: boolean; readonly for: number }
   /** Its time of day is set. */
@@ -132,7 +139,7 @@ const words = (scenario: Scenario, event: Event): string => {
     case "partition":
       return `${event.nodes.map(node).join("")} and the others are parted for ${event.for} ms`
     case "restart":
-      return `${node(event.node)} ends, and comes back after ${event.for} ms ${event.disk ? "with what it had" : "with nothing"}`
+      return `${node(event.node)} ends, and comes back after ${event.for} ms ${event.disk ? `with what it had${event.loses === undefined ? "" : ` ${event.loses} ms before`}` : "with nothing"}`
     case "pause":
       return `${node(event.node)} ${event.sleeps ? "sleeps" : "is stopped"} for ${event.for} ms`
     case "clock":

@@ -2,6 +2,7 @@
 import * as Settings from "../../src/protocol/Settings.ts"
 import type * as TupleMap from "../../src/protocol/TupleMap.ts"
 import { Checks } from "./Checks.ts"
+import { Dice } from "./Dice.ts"
 import type { Disk, Store } from "./Disk.ts"
 import { Host } from "./Host.ts"
 import { OurNode } from "./OurNode.ts"
@@ -62,6 +63,7 @@ export class World implements Tap {
   /** Nothing where there are none. */
   readonly #storms: Storms | undefined
   readonly #end: number
+  readonly #torn: Dice
   #frames = 0
   #news = 0
   #newsAt = 0
@@ -76,6 +78,7 @@ export class World implements Tap {
     )
     this.#storms = hasPair(scenario) ? new Storms() : undefined
     this.#end = endOf(scenario)
+    this.#torn = new Dice(scenario.seed, 4)
     this.checks = new Checks(this, (key) => this.#storms?.isStormy(key, this.timeline.now) === true)
   }
 
@@ -150,13 +153,14 @@ export class World implements Tap {
       return
     }
     const { disk = (disk) => disk, hear, settings = {}, store = (store) => store } = this.#rules
-    const { maxDrift, retention = Settings.defaults.retention } = this.scenario
+    const { events, maxDrift, retention = Settings.defaults.retention } = this.scenario
     const kept = this.#disks.get(host)
     const parts = {
       store,
       settings: { maxDrift, retention, ...settings },
       hear: (frame: Uint8Array) => (hear === undefined ? frame : hear(frame, host)),
       held: this.checks.held,
+      isKept: events.some((event) => event.do === "restart" && event.disk && event.node === host.index),
       merged: this.#storms && ((key: string, outcome: TupleMap.Outcome) => this.#merged(host, key, outcome))
     }
     host.node = new OurNode(host, routes, parts, kept && disk(kept))
@@ -167,10 +171,11 @@ export class World implements Tap {
     if (this.timeline.now > this.#end) this.#storms?.merged(host, key, outcome)
   }
 
-  #stop(host: Host, keeps: boolean): void {
+  /** With its disk, it loses what was written in the last `loses` ms; else all. */
+  #stop(host: Host, loses: number | undefined): void {
     const { node } = host
     if (node === undefined) return
-    if (node instanceof OurNode && keeps) this.#disks.set(host, node.save())
+    if (node instanceof OurNode && loses !== undefined) this.#disks.set(host, node.save(loses, this.#torn))
     node.kill()
     host.node = undefined
     this.checks.gone(this.#disks)
@@ -215,7 +220,7 @@ export class World implements Tap {
       case "restart": {
         const host = this.host(event.node)
         this.#away.set(host, (this.#away.get(host) ?? 0) + 1)
-        this.#stop(host, event.disk)
+        this.#stop(host, event.disk ? (event.loses ?? 0) : undefined)
         over(() => {
           const left = (this.#away.get(host) ?? 1) - 1
           this.#away.set(host, left)

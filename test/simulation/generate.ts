@@ -191,5 +191,9 @@ export const generate = (seed: number, wish: Wish = {}): Scenario => {
   const isFresh = deletes.length > 0 && abilities.startsAnew && leaf === undefined && other.chance(0.6)
   const fresh = isFresh ? [freshOf(other, deletes, kinds)] : []
   const all = [...fresh, ...(deletes.length > 0 && !abilities.startsAnew ? withDisks(events) : events), ...deletes]
-  return { seed, maxDrift, nodes, links, events: noticeable(all).toSorted((a, b) => a.at - b.at) }
+  const torn = all.map((event): Event => {
+    const fails = event.do === "restart" && event.disk && other.chance(0.4)
+    return fails ? { ...event, loses: other.between(1, 1000) } : event
+  })
+  return { seed, maxDrift, nodes, links, events: noticeable(torn).toSorted((a, b) => a.at - b.at) }
 }

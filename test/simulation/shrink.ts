@@ -90,6 +90,10 @@ function* plainer(scenario: Scenario): Generator<Scenario> {
         if (time < event.for) plain.push({ ...event, for: time })
       }
     }
+    if (event.do === "restart" && event.loses !== undefined) {
+      const { loses: _, ...kept } = event
+      plain.push(kept)
+    }
     if (event.do === "stall" && event.way === "both") {
       plain.push({ ...event, way: "there" }, { ...event, way: "back" })
     }
