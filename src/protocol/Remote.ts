@@ -289,7 +289,10 @@ const pong = (live: Live, { trailer }: Message.Trailable, moment: Moment, timing
     fence === undefined || link.pongs < fence.pong
       ? same
       : { ...same, silences: 0, fence: undefined, synced: compared ? live.synced : fence.sequence }
-  return compared && digest !== undefined ? { state, actions: [{ _tag: "Compare", digest }] } : stay(state)
+  if (digest !== undefined) return { state, actions: [{ _tag: "Compare", digest }] }
+  // Until now it was not told what was deleted, and with this one nobody finds out.
+  const isLate = ours && !live.ours && !compared
+  return isLate ? { state, actions: [{ _tag: "ReplayNews", synced: 0, upTo: moment.sequence }] } : stay(state)
 }
 
 const invalid = (state: Live, moment: Moment, timing: Timing): Step => {
