@@ -30,10 +30,6 @@ export const announce = Effect.fnUntraced(function* (
     yield* drained
     yield* Effect.logInfo(`${name} is announced on ${endpoint}`)
     return yield* ended
-  }).pipe(
-    Effect.scoped,
-    // It was deleted by now, which others are to hear before this node ends.
-    Effect.ensuring(drained)
-  )
+  }).pipe(Effect.scoped)
   return yield* usage(`somebody else has ${how === "Deleted" ? "deleted" : "set"} ${name}: it is announced no longer`)
 }, Effect.scoped)

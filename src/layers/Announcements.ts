@@ -34,11 +34,26 @@ const renewals = 3
 
 /**
  * @since 0.1.0
+ * @category models
+ */
+export interface Announcements {
+  /** Until the scope ends, or the node. */
+  readonly announce: (tuple: Tuple, lifetime: number) => Effect.Effect<Announcement, GossipError, Scope.Scope>
+  /** Deletes all that are announced, as the node ends: nothing is announced from then on. */
+  readonly endAll: (engine: GossipEngine) => void
+}
+
+/**
+ * @since 0.1.0
  * @category constructors
  */
-export const make =
-  (submit: Submit, store: TupleStore["Service"], limitReached: (refusal: Refusal) => GossipError) =>
-  (tuple: Tuple, lifetime: number): Effect.Effect<Announcement, GossipError, Scope.Scope> =>
+export const make = (
+  submit: Submit,
+  store: TupleStore["Service"],
+  limitReached: (refusal: Refusal) => GossipError
+): Announcements => {
+  const ends = new Set<(engine: GossipEngine) => void>()
+  const announce: Announcements["announce"] = (tuple, lifetime) =>
     Effect.gen(function* () {
       const { keyOctets, valueOctets } = tuple
       const name = JSON.stringify(tuple.key)
@@ -54,9 +69,21 @@ export const make =
         return refusal
       }
 
+      const end = (engine: GossipEngine): void => {
+        ends.delete(end)
+        const held = store.get(keyOctets)
+        if (held !== undefined && isMine(held)) engine.unpublish(keyOctets)
+      }
+      const begin = (engine: GossipEngine): Refusal | undefined => {
+        const refusal = say(engine)
+        if (refusal === undefined) ends.add(end)
+        return refusal
+      }
+
       /** Unless somebody else has made something of it. One that says the same of the key agrees with us. */
       const renew = Effect.flatMap(
         submit((engine) => {
+          if (!ends.has(end)) return undefined
           const held = store.get(keyOctets)
           if (held === undefined || isMine(held)) return say(engine)
           if (held.deleted) return "Deleted"
@@ -74,16 +101,10 @@ export const make =
         }
       )
       yield* Effect.acquireRelease(
-        Effect.flatMap(submit(say), (refusal) =>
+        Effect.flatMap(submit(begin), (refusal) =>
           refusal === undefined ? Effect.void : Effect.fail(limitReached(refusal))
         ),
-        () =>
-          Effect.ignore(
-            submit((engine) => {
-              const held = store.get(keyOctets)
-              if (held !== undefined && isMine(held)) engine.unpublish(keyOctets)
-            })
-          )
+        () => Effect.ignore(submit(end))
       )
       if (lifetime > 0) {
         yield* Effect.sleep(Math.max(1, Math.floor(lifetime / renewals))).pipe(
@@ -95,6 +116,8 @@ export const make =
       }
       return { ended: Deferred.await(ended) }
     })
+  return { announce, endAll: (engine) => ends.forEach((end) => end(engine)) }
+}
 
 const words = {
   Overwritten: "somebody else has set another value",

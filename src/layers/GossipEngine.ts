@@ -136,8 +136,14 @@ export class GossipEngine {
   /** A connection to a remote is up: what is sent from now on goes there. */
   up(joined: Joined, now: number): void {
     joined.error = undefined
+    joined.awaited = 2 // until the first one we do not know what it lacks
     // Who is there may be somebody else.
     this.#stepRemote(joined, { _tag: "Up", now, sequence: this.#store.sequence() })
+  }
+
+  /** Asks a remote whether it has read what was sent so far. */
+  ask(joined: Joined): void {
+    this.#stepRemote(joined, { _tag: "Ask", now: this.now })
   }
 
   down(joined: Joined): void {

@@ -71,6 +71,8 @@ export interface Joined {
   error: string | undefined
   /** Ends the connection that there is, on which nothing was heard for so many ms. */
   giveUp: (silent: number) => void
+  /** The number of the PONG that says that all that was sent on this connection has been read. */
+  awaited: number
   readonly flight: Flight
   readonly mailbox: Mailbox<Item, Uint8Array>
 }

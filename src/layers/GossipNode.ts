@@ -40,6 +40,7 @@ import * as CommandPipe from "./CommandPipe.ts"
 import { GossipEngine } from "./GossipEngine.ts"
 import type { Subscriber } from "./GossipLink.ts"
 import * as Journal from "./Journal.ts"
+import * as LastWords from "./LastWords.ts"
 import * as LinkSecurity from "./LinkSecurity.ts"
 import * as NodeConfiguration from "./NodeConfiguration.ts"
 import * as NodeLinks from "./NodeLinks.ts"
@@ -83,6 +84,7 @@ export const make = Effect.gen(function* () {
   const transport = yield* Transport
   const store = yield* TupleStore
   const config = yield* GossipConfig
+  const patience = yield* LastWords.Patience
 
   const clock = yield* Clock.Clock
   const timeOfDay = () => clock.currentTimeMillisUnsafe()
@@ -174,7 +176,11 @@ export const make = Effect.gen(function* () {
   const turnAway = (endpoint: string, line: string | undefined) =>
     Effect.ignore(submit((engine) => engine.journal.turnAway(endpoint, line)))
   const linkSettings = LinkSecurity.make(config, turnAway)
-  const links = yield* NodeLinks.make(submit, transport, linkSettings).pipe(Scope.provide(scope))
+  /** When the node is to have ended. */
+  let endsAt: number | undefined
+  const linger = () =>
+    endsAt === undefined ? 0 : Math.max(0, endsAt - Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n))
+  const links = yield* NodeLinks.make(submit, transport, linkSettings, linger).pipe(Scope.provide(scope))
 
   // Ends with the inbox, which `stop` ends, so that everybody who put something into it gets an answer.
   const worker = yield* Queue.takeBetween(inbox, 1, batchCapacity).pipe(
@@ -194,7 +200,11 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       if (stopping) return yield* Deferred.await(stopped)
       stopping = true
-      // Sockets first, so that nothing comes in any more; then the inbox.
+      endsAt = (yield* NodeLinks.monotonicMillis) + patience
+      yield* Effect.ignore(submit(announcements.endAll))
+      const untold = yield* Effect.orElseSucceed(LastWords.say(submit, store, endsAt), () => [])
+      if (untold.length > 0) yield* Effect.logWarning(LastWords.complaint(untold))
+      // Sockets next, so that nothing comes in any more; then the inbox.
       yield* links.close
       yield* Scope.close(scope, Exit.void)
       yield* Queue.end(inbox)
@@ -255,7 +265,7 @@ export const make = Effect.gen(function* () {
     })
   const made = (key: Octets.Input, value: Octets.Input) =>
     Effect.mapError(Effect.fromResult(Tuple.make(key, value)), tooLong)
-  const announce = Announcements.make(submit, store, limitReached)
+  const announcements = Announcements.make(submit, store, limitReached)
 
   const bind = (input: EndpointInput) =>
     Effect.flatMap(parsed("bind", endpointOf(input), Endpoint.parseBind), (endpoint) =>
@@ -293,7 +303,9 @@ export const make = Effect.gen(function* () {
     },
     unpublish: (key) => submit((engine) => engine.unpublish(Octets.from(key))),
     announce: (key, value, { lifetime } = {}) =>
-      Effect.flatMap(made(key, value), (tuple) => announce(tuple, Announcements.millis(lifetime ?? "10 seconds"))),
+      Effect.andThen(running, made(key, value)).pipe(
+        Effect.flatMap((tuple) => announcements.announce(tuple, Announcements.millis(lifetime ?? "10 seconds")))
+      ),
     get: (key) =>
       submit(() =>
         Option.fromUndefinedOr(store.get(Octets.from(key))).pipe(

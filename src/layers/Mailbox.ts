@@ -130,6 +130,11 @@ export class Mailbox<A, B = A> {
     })
   })
 
+  /** All that was put has been taken, and its reader came back for more. */
+  get isDone(): boolean {
+    return this.outbox.isEmpty && !this.#busy
+  }
+
   /** Tells a waiting reader to look again. */
   wake(): void {
     this.#wake?.()

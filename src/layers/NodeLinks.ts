@@ -16,6 +16,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Endpoint from "../protocol/Endpoint.ts"
+import * as Message from "../protocol/Message.ts"
 import type { Rules, Security } from "../protocol/Security.ts"
 import { GossipError, stoppedError } from "../services/Gossip.ts"
 import type { BindOptions, ConnectOptions, Listener, Peer, Transport } from "../services/Transport.ts"
@@ -87,7 +88,8 @@ export interface LinkSettings {
 export const make = Effect.fnUntraced(function* (
   submit: Submit,
   transport: Transport["Service"],
-  settings: LinkSettings
+  settings: LinkSettings,
+  linger: () => number
 ) {
   const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
   /** By the endpoint as asked for; `bound` is the same with its port. */
@@ -106,7 +108,7 @@ export const make = Effect.fnUntraced(function* (
     Effect.scoped(
       Effect.gen(function* () {
         const { rules, ...others } = yield* options
-        const listener = yield* transport.bind(endpoint, others)
+        const listener = yield* transport.bind(endpoint, { ...others, linger })
         const senders = yield* FiberMap.make<Peer, void, TransportError>()
         const run = yield* FiberMap.runtime(senders)<never>()
         const served: Served = {
@@ -210,11 +212,12 @@ export const make = Effect.fnUntraced(function* (
   const joinOnce = (endpoint: Endpoint.Endpoint, own: Security | undefined, joined: Joined, up: Effect.Effect<void>) =>
     Effect.scoped(
       Effect.gen(function* () {
+        const options = { ...(yield* settings.connect(endpoint, own)), linger }
         const connection = yield* Spans.within("zgossip.connect", {
           root: true,
           kind: "client",
           attributes: { endpoint: joined.endpoint }
-        })(transport.connect(endpoint, yield* settings.connect(endpoint, own)))
+        })(transport.connect(endpoint, options))
         yield* up
         const silent = yield* Deferred.make<never, TransportError>()
         joined.giveUp = (time) => void Deferred.doneUnsafe(silent, Exit.fail(silentFor(time, joined.endpoint)))
@@ -223,7 +226,11 @@ export const make = Effect.fnUntraced(function* (
           () => Effect.ignore(submit((engine) => engine.down(joined)))
         )
         yield* Effect.logInfo(`connected to ${joined.endpoint}`)
-        const send = Effect.forever(Effect.flatMap(joined.mailbox.take, connection.send)).pipe(
+        const send = Effect.flatMap(joined.mailbox.take, (frames) => {
+          noteSent(joined, frames)
+          return connection.send(frames)
+        }).pipe(
+          Effect.forever,
           // A loss is the reader's to report: what the remote said before it went is still to be read.
           Effect.catchIf(
             ({ reason }) => reason._tag === "Lost",
@@ -328,6 +335,12 @@ const persist = <E extends TransportError | GossipError>(loop: Loop<E>): Effect.
     Effect.orDie,
     Effect.forever
   )
+}
+
+/** A PING that is put from now on goes behind them, if they say something its PONG says that it was read. */
+const noteSent = (joined: Joined, frames: ReadonlyArray<Uint8Array>): void => {
+  const { remote } = joined
+  if (remote._tag !== "Disconnected" && frames.some(Message.saysSomething)) joined.awaited = remote.link.pings + 1
 }
 
 /** Ends quietly when the client has left; where it ends otherwise the client has to start again. */

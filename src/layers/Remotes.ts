@@ -49,6 +49,7 @@ export const make = (
     told: new Told(),
     error: undefined,
     giveUp: () => {},
+    awaited: 0,
     flight: window.flight,
     mailbox: Mailbox.ofFrames(store, {
       link,

@@ -9,6 +9,7 @@
 import type * as Scope from "effect/Scope"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Redacted from "effect/Redacted"
 import type * as Zmq from "zeromq"
 import * as Endpoint from "../protocol/Endpoint.ts"
@@ -30,8 +31,8 @@ const longestAttempt = "5 seconds"
  */
 const never = 2 ** 30
 
-/** How long what was sent last may take to leave after the close, in ms. */
-const linger = 100
+/** How long what was sent last may take to leave after the close, in ms, where nobody waits for it. */
+const leastLinger = 100
 
 /** How often an inproc connection looks whether the other side is still there. */
 const inprocCheck = "50 millis"
@@ -45,7 +46,7 @@ const inprocCheck = "50 millis"
  */
 export const connect = (
   endpoint: Endpoint.Endpoint,
-  { credentials, frameOctets, heartbeatInterval, heartbeatTimeout }: ConnectOptions = {}
+  { credentials, frameOctets, heartbeatInterval, heartbeatTimeout, linger }: ConnectOptions = {}
 ): Effect.Effect<Connection, TransportError, Scope.Scope> => {
   const options = {
     ...Socket.heartbeat(heartbeatInterval, heartbeatTimeout),
@@ -57,7 +58,7 @@ export const connect = (
     case "Inproc":
       return Socket.allOrNothing(dialInproc(endpoint, text))
     case "Ipc":
-      return Socket.allOrNothing(dial(endpoint, text, options)).pipe(
+      return Socket.allOrNothing(dial(endpoint, text, options, linger)).pipe(
         explained({ path: endpoint.path }, text),
         Effect.catchIf(
           (error) => error.reason._tag === "Refused",
@@ -71,7 +72,7 @@ export const connect = (
       const { port } = endpoint.port
       return Effect.flatMap(Address.connectHosts(endpoint.host, text), (hosts) => {
         const attempts = hosts.map((host) =>
-          Socket.allOrNothing(dial(endpoint, Address.tcp(host, port), { ...options, ipv6: host.ipv6 })).pipe(
+          Socket.allOrNothing(dial(endpoint, Address.tcp(host, port), { ...options, ipv6: host.ipv6 }, linger)).pipe(
             explained({ host: host.text, port }, text)
           )
         )
@@ -132,14 +133,17 @@ const firstOf = <A, R>(
 const dial = Effect.fnUntraced(function* (
   endpoint: Endpoint.Endpoint,
   address: string,
-  options: Partial<Socket.DealerSocket>
+  options: Partial<Socket.DealerSocket>,
+  linger?: () => number
 ): Effect.fn.Return<Connection, TransportError, Scope.Scope> {
-  const dealer = yield* open(endpoint, options)
+  const dealer = yield* open(endpoint, options, linger)
   const up = yield* Deferred.make<void, TransportError>()
   yield* dealer.attempt((socket) => {
     Socket.observe(socket, (event) => {
       const outcome = dealer.judge(event)
       if (outcome !== undefined) Deferred.doneUnsafe(up, outcome)
+      // All of the socket is closed: nothing is left to be sent.
+      if (event.type === "end") dealer.gone.openUnsafe()
     })
     socket.connect(address)
   })
@@ -172,13 +176,14 @@ const dialInproc = Effect.fnUntraced(function* (
   return dealer.start()
 })
 
-const open = (endpoint: Endpoint.Endpoint, options: Partial<Socket.DealerSocket>) =>
+/** Over inproc nobody lingers: what was sent is in the memory of who reads it. */
+const open = (endpoint: Endpoint.Endpoint, options: Partial<Socket.DealerSocket>, linger = () => 0) =>
   Effect.acquireRelease(
     Effect.try({
       try: () => new Dealer(endpoint, options),
       catch: (cause) => fromCause("connect", Endpoint.format(endpoint), cause)
     }),
-    (dealer) => Effect.sync(() => dealer.close())
+    (dealer) => Effect.suspend(() => dealer.close(linger()))
   )
 
 /** By what we have shown. */
@@ -198,6 +203,7 @@ class Dealer {
   private readonly endpoint: Endpoint.Endpoint
   private readonly mechanism: keyof typeof refused
   private readonly socket: Socket.DealerSocket
+  readonly gone = Latch.makeUnsafe(false)
   private readonly notice = Socket.makeNotice()
   private reader: Reader<Frames> | undefined = undefined
   private state: "connecting" | "up" | "lost" | "closed" = "connecting"
@@ -304,10 +310,12 @@ class Dealer {
     )
   }
 
-  close(): void {
-    const { state } = this
+  /** Waits so many ms at most until what was sent has left. */
+  close(linger: number): Effect.Effect<unknown> {
+    const isUp = this.state === "up"
     this.state = "closed"
     this.reader?.stop()
-    Socket.close(this.socket, state === "up" ? linger : 0)
+    Socket.close(this.socket, isUp ? Math.max(linger, leastLinger) : 0)
+    return isUp && linger > 0 ? Effect.timeoutOption(this.gone.await, linger) : Effect.void
   }
 }

@@ -22,14 +22,14 @@ import * as ZapHandler from "./ZapHandler.ts"
 /** Connections that may wait for `accept`: a whole network comes back at once when a server restarts. */
 const backlog = 4096
 
-/** How long what was sent last may take to reach the peers after the close, in ms. */
-const linger = 100
+/** How long what was sent last may take to reach the peers after the close, in ms, where nobody waits for it. */
+const leastLinger = 100
 
-/** How long the system may take to give the address back. It takes less than 3. */
-const longestRelease = "200 millis"
+/** How long the system may take to give the address back, in ms. It takes less than 3. */
+const longestRelease = 200
 
 /** The same for an inproc name. The socket itself ends only when all its peers have taken note. */
-const longestForget = "20 millis"
+const longestForget = 20
 
 /** libzmq forgets an inproc name on a thread of its own, some time after the close. */
 const forgetting = Schedule.max([Schedule.spaced("5 millis"), Schedule.recurs(10)])
@@ -50,7 +50,7 @@ export const bind = (
 
 const bindOrFail = Effect.fnUntraced(function* (
   endpoint: Endpoint.Endpoint,
-  { frameOctets, guard, heartbeatInterval, heartbeatTimeout }: BindOptions
+  { frameOctets, guard, heartbeatInterval, heartbeatTimeout, linger = () => 0 }: BindOptions
 ): Effect.fn.Return<Listener, TransportError, Scope.Scope> {
   const text = Endpoint.format(endpoint)
   const guarded = endpoint._tag === "Inproc" ? undefined : guard
@@ -73,7 +73,7 @@ const bindOrFail = Effect.fnUntraced(function* (
       ...caution,
       ipv6: host?.ipv6 ?? false
     }),
-    (router) => router.close
+    (router) => Effect.suspend(() => router.close(linger()))
   )
   if (endpoint._tag === "Tcp" && host !== undefined) {
     yield* bindTcp(router, endpoint.port, (port) => Address.tcp(host, port))
@@ -235,29 +235,36 @@ class Router {
   }
 
   /**
-   * Frees the address, then comes back; what was sent last is flushed meanwhile.
+   * Frees the address, then comes back; what was sent last is flushed meanwhile, or waited for so many ms.
    *
    * Not `unbind`: it runs on another thread beside the pending receive, which a socket does not stand, it cuts the
    * connections with all that is queued for them, and the port is still taken for a moment when it ends. The monitor
-   * tells when the listening socket of the system is closed; for inproc, when all of the socket is.
+   * tells when the listening socket of the system is closed; and when all of the socket is, which is when nothing is left
+   * to be sent.
    */
-  readonly close: Effect.Effect<unknown> = Effect.suspend(() => {
+  close(linger: number): Effect.Effect<unknown> {
     this.closing = true
     this.reader?.stop()
     this.peers.clear()
     if (this.file !== undefined) Address.removeFile(this.file)
-    return Effect.timeoutOption(this.released, this.text.startsWith("inproc:") ? longestForget : longestRelease)
-  })
+    // Over inproc what was sent is in the memory of who reads it.
+    if (this.text.startsWith("inproc:")) return Effect.timeoutOption(this.released("end", leastLinger), longestForget)
+    return linger > 0
+      ? Effect.timeoutOption(this.released("end", Math.max(linger, leastLinger)), Math.max(linger, longestRelease))
+      : Effect.timeoutOption(this.released("close", leastLinger), longestRelease)
+  }
 
-  private readonly released: Effect.Effect<void> = Effect.callback((resume) => {
-    try {
-      Socket.observe(this.socket, (event) => {
-        if (event.type === "close" || event.type === "end") resume(Effect.void)
-      })
-    } catch {
-      // No descriptors are left for the monitor. A bind of this address may have to try twice.
-      resume(Effect.void)
-    }
-    Socket.close(this.socket, linger)
-  })
+  private released(when: "close" | "end", linger: number): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      try {
+        Socket.observe(this.socket, (event) => {
+          if (event.type === when || event.type === "end") resume(Effect.void)
+        })
+      } catch {
+        // No descriptors are left for the monitor. A bind of this address may have to try twice.
+        resume(Effect.void)
+      }
+      Socket.close(this.socket, linger)
+    })
+  }
 }

@@ -238,6 +238,17 @@ export const cargoOf = (frame: Uint8Array): Trailer.Trailer | undefined => {
 }
 
 /**
+ * Whether a frame that we send says more than that we are there. It is not decoded, which would be to copy it.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const saysSomething = (frame: Uint8Array): boolean => {
+  if (frame[idAt] === ids.publish) return true
+  return (frame[idAt] === ids.ping || frame[idAt] === ids.pong) && Trailer.seemsToCarry(frame, headerLength)
+}
+
+/**
  * The place of the octet that tells messages apart, and what it is.
  *
  * @since 0.1.0

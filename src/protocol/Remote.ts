@@ -21,7 +21,7 @@
  *     Connected      PONG with a digest     Compare                                    Connected
  *     Joining,       PONG with cargo        Take                                       same
  *     Connected      a new tuple            Tell; while Joining it is news             same
- *                    time for it            PING                                       same
+ *                    time for it, or asked  PING                                       same
  *                    a silence, too long    Close                                      Disconnected
  *                    slept                  -: the next PONG is in doubt               same
  *                    PING HELLO malformed   -                                          same
@@ -134,6 +134,8 @@ export type Input =
   | { readonly _tag: "Accepted" }
   /** The clock that `now` comes from stood still: more time went by than it says. */
   | { readonly _tag: "Slept" }
+  /** It is to be known whether the server has read what was sent so far. */
+  | { readonly _tag: "Ask"; readonly now: number }
   /**
    * The time may have come for something. `idle`: nothing waits to be sent. `behind`: tuples wait behind what is sent
    * now. `taken`: how much was ever taken to be sent.
@@ -219,6 +221,11 @@ export const step = (state: State, input: Input, timing: Timing): Step => {
       return { state, actions: state._tag === "Joining" ? none : tell }
     case "Slept":
       return stay({ ...state, link: Pings.slept(state.link) })
+    case "Ask":
+      // While Joining one is open.
+      return state._tag === "Joining"
+        ? stay(state)
+        : { state: { ...state, link: Pings.ask(state.link, input.now) }, actions: [ping] }
     case "Tick":
       return tick(state, input, timing)
     case "Received": {

@@ -161,6 +161,15 @@ export const carries = (trailer: Trailer | Broken | undefined): boolean =>
   trailer?._tag === "Trailer" && trailer.sections.some(({ tag }) => cargo.includes(tag))
 
 /**
+ * Whether what begins at `start` would carry something, by the first of its sections: it is not decoded.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const seemsToCarry = (frame: Uint8Array, start: number): boolean =>
+  cargo.includes(frame[start + headLength] ?? 0)
+
+/**
  * Whether its sender is a node of ours, which says HELLO so and hears INVALID where it is not known.
  *
  * @since 0.1.0

@@ -271,8 +271,8 @@ export class Gossip extends Context.Service<
     readonly unpublish: (key: Octets.Input) => Effect.Effect<boolean, GossipError>
     /**
      * Publishes a tuple for as long as the scope is open. It has a lifetime, 10 seconds unless given, and is published
-     * anew at each third of it; when the scope closes it is deleted, and where this process or its last link ends without
-     * a word it has its time. Where somebody else sets or deletes the key meanwhile, that counts: this is `ended` then,
+     * anew at each third of it; when the scope closes, or the node ends, it is deleted, and where this process or its last
+     * link ends without a word it has its time. Where somebody else sets or deletes the key meanwhile, that counts: this is `ended` then,
      * says so in the log, and neither renews nor deletes anything.
      */
     readonly announce: (
@@ -320,7 +320,10 @@ export class Gossip extends Context.Service<
     ) => Effect.Effect<Stream.Stream<Watched>, GossipError, Scope.Scope>
     /** Opens a command pipe; its DELIVERs begin now. */
     readonly pipe: Effect.Effect<CommandPipe, GossipError, Scope.Scope>
-    /** Ends the node, as $TERM does: every socket is closed when this returns. */
+    /**
+     * Ends the node, as $TERM and the end of its scope do: what it announces is deleted, peers that read are told what there
+     * is to tell them, for a second at most, and every socket is closed when this returns.
+     */
     readonly stop: Effect.Effect<void>
     /** Waits until the node has been stopped. */
     readonly stopped: Effect.Effect<void>

@@ -128,6 +128,9 @@ export class TransportError extends Data.TaggedError("TransportError")<{
  * that the other side sends: a longer one ends the connection, which nobody is told the reason of, and takes no memory.
  * Over inproc any is read: it is in the memory already.
  *
+ * `linger` is asked as the link is closed, and says how many ms that may wait, and only where it has to, until all that
+ * was taken for sending has left this process. Where it says 0, or nothing, the close does not wait for it.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -135,6 +138,7 @@ export interface LinkOptions {
   readonly heartbeatInterval?: number
   readonly heartbeatTimeout?: number
   readonly frameOctets?: number
+  readonly linger?: () => number
 }
 
 /**

@@ -8,6 +8,7 @@ import { readdirSync } from "node:fs"
 import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 import { join } from "node:path"
 import { Relay } from "../../chaos/Relay.ts"
+import { Patience } from "../../src/layers/LastWords.ts"
 import * as Czmq from "./Czmq.ts"
 import { czmqTest } from "./describeCzmq.ts"
 import { eventually, numbered, ourNode, place } from "./OurNode.ts"
@@ -192,7 +193,7 @@ describe.skipIf(process.platform !== "linux")("the end of a node in the middle o
   const descriptors = Effect.sync(() => readdirSync("/proc/self/fd").length)
 
   it.live(
-    "takes a second at most, and leaves no fiber and no descriptor",
+    "takes as long as it may at most, and leaves no fiber and no descriptor",
     () =>
       Effect.gen(function* () {
         let fibers = 0
@@ -220,7 +221,7 @@ describe.skipIf(process.platform !== "linux")("the end of a node in the middle o
                 "tcp://127.0.0.1:1",
                 "tcp://nobody.invalid:1"
               ]
-            })
+            }).pipe(Effect.provideService(Patience, 300))
             yield* node.awaitTuple("early")
             for (const { fault, relay } of relays) {
               if (fault === "stall" || fault === "drop") relay[fault]("both")

@@ -52,19 +52,21 @@ describe("zgossip", () => {
   )
 
   it.live(
-    "announce: there while it runs, renewed; gone soon after it was killed, or interrupted",
+    "announce: there while it runs, renewed; gone soon after it was killed, and as soon as it is told to end",
     () =>
       Effect.gen(function* () {
         const { awaitSize, awaitTuple, endpoint, gossip } = yield* server
-        const announce = (key: string) => run("-e", endpoint, "announce", "--lifetime", "600ms", key, "up")
-        const [killed, interrupted] = yield* Effect.all([announce("a"), announce("b")], { concurrency: 2 })
+        const announce = (key: string, lifetime: string) =>
+          run("-e", endpoint, "announce", "--lifetime", lifetime, key, "up")
+        const [killed, ended] = yield* Effect.all([announce("a", "600ms"), announce("b", "1h")], { concurrency: 2 })
         yield* awaitTuple("a", "up")
         yield* awaitTuple("b", "up")
-        yield* interrupted.await("stderr", /"b" is announced on tcp:/)
-        yield* eventually(gossip.status, ({ counters }) => counters.renewed >= 6)
-        const [first, second] = yield* Effect.all([killed.signal("SIGKILL"), interrupted.signal("SIGINT")], {
+        yield* ended.await("stderr", /"b" is announced on tcp:/)
+        yield* eventually(gossip.status, ({ counters }) => counters.renewed >= 3)
+        const [first, second] = yield* Effect.all([killed.signal("SIGKILL"), ended.signal("SIGTERM")], {
           concurrency: 2
         })
+        assert.strictEqual((yield* gossip.status).counters.deleted, 1)
         assert.deepStrictEqual([first.signal, second.code], ["SIGKILL", 130])
         yield* awaitSize(0)
       }),

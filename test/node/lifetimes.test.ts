@@ -293,6 +293,7 @@ describe("announce", () => {
       const { client, network, server } = yield* pair
       yield* announced(client, "6 seconds")
       yield* pass(network, 10_000)
+      yield* network.partition(["client"], ["server"], "cut")
       yield* client.close
       yield* pass(network, 3999)
       assert.deepStrictEqual(yield* knows(server.gossip), ["me=here"])

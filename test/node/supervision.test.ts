@@ -421,6 +421,7 @@ describe("the end", () => {
     Effect.gen(function* () {
       const closing = yield* Effect.forkChild(close)
       yield* settle(network)
+      yield* settle(network)
       assert.isDefined(closing.pollUnsafe(), "it waits for nothing")
       assert.deepInclude(yield* network.status, left)
     })
@@ -441,7 +442,7 @@ describe("the end", () => {
       yield* publishEach(nodes, "old")
       const publishing = yield* Effect.forEach(nodes, ({ gossip, name }) =>
         gossip
-          .publishAll(Array.from({ length: 4000 }, (_, n) => [`${name}-${n % 50}`, `${n}`] as const))
+          .publishAll(Array.from({ length: 1000 }, (_, n) => [`${name}-${n % 50}`, `${n}`] as const))
           .pipe(Effect.exit, Effect.forkChild)
       )
       yield* Effect.replicateEffect(Effect.yieldNow, 20)

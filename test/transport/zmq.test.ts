@@ -280,6 +280,42 @@ describe("zeromq: connections", () => {
     })
   )
 
+  it.live("waits until what was sent has left, for as long as it may linger", () =>
+    Effect.gen(function* () {
+      const { bind, connect } = yield* zmq
+      /** A peer that does not read for a while. */
+      const slow = { receiveHighWaterMark: 1 }
+      const messages = Array.from({ length: 60 }, () => Buffer.alloc(2 ** 18))
+      for (const side of ["listener", "connection"] as const) {
+        for (const linger of [1000, 50]) {
+          const scope = yield* Scope.make()
+          const peer = yield* raw(() => (side === "listener" ? new Dealer(slow) : new Router(slow)))
+          if (side === "listener") {
+            const listener = yield* Scope.provide(bind(parse("tcp://127.0.0.1:0"), { linger: () => linger }), scope)
+            peer.connect(Endpoint.format(listener.endpoint))
+            yield* Effect.promise(() => peer.send("hi"))
+            const [event] = yield* listener.receive
+            yield* listener.send(event?.peer ?? "", messages)
+          } else {
+            peer.bindSync("tcp://127.0.0.1:0")
+            const endpoint = parse(peer.lastEndpoint ?? "")
+            const connection = yield* Scope.provide(connect(endpoint, { linger: () => linger }), scope)
+            yield* connection.send(messages)
+          }
+          const closing = yield* Effect.forkChild(milliseconds(Scope.close(scope, Exit.void)), {
+            startImmediately: true
+          })
+          yield* Effect.sleep("30 millis")
+          assert.isUndefined(closing.pollUnsafe())
+          if (linger === 1000) {
+            for (let n = 0; n < messages.length; n++) yield* Effect.promise(() => peer.receive())
+          }
+          assert.isBelow(yield* Fiber.join(closing), linger + 250)
+        }
+      }
+    })
+  )
+
   it.live("leaves nothing behind when a connect is interrupted", () =>
     Effect.gen(function* () {
       const listener = yield* bind("tcp://127.0.0.1:0")
