@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { GossipError } from "../services/Gossip.ts"
 import { GossipConfig } from "../services/GossipConfig.ts"
+import type { DirectoryLocked } from "./DirectoryLock.ts"
+import type { FileError } from "./FileError.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import * as FileTupleStore from "./FileTupleStore.ts"
 import * as MemoryTupleStore from "./MemoryTupleStore.ts"
@@ -29,5 +31,9 @@ export const layer: Layer.Layer<TupleStore, GossipError, GossipConfig> = Layer.f
   )
 )
 
-const unavailable = ({ message }: { readonly message: string }): GossipError =>
-  new GossipError({ operation: "keep tuples on the disk", reason: { _tag: "StoreUnavailable", detail: message } })
+const unavailable = ({ _tag, message }: DirectoryLocked | FileError): GossipError => {
+  const detail = _tag === "FileError" ? `${message}; ${advice}` : message
+  return new GossipError({ operation: "keep tuples on the disk", reason: { _tag: "StoreUnavailable", detail } })
+}
+
+const advice = "let --store (store/directory) name a directory that this user may make and write in"

@@ -22,11 +22,12 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { FileHandle } from "node:fs/promises"
 import { constants, ftruncateSync, writeFileSync } from "node:fs"
-import { mkdir, open as openFile, readdir, rename, unlink } from "node:fs/promises"
+import { open as openFile, readdir, rename, unlink } from "node:fs/promises"
 import { join } from "node:path"
 import type { Octets } from "../protocol/Octets.ts"
 import type { FileError } from "./FileError.ts"
 import { copyTo, fileError, syncDirectory, writeFileAtomically } from "./AtomicFile.ts"
+import * as Directory from "./Directory.ts"
 import { type DirectoryLocked, lock } from "./DirectoryLock.ts"
 import type { Content, Entry } from "./RecordFormat.ts"
 import * as RecordFormat from "./RecordFormat.ts"
@@ -116,7 +117,7 @@ export const open = (options: Options): Effect.Effect<Opened, DirectoryLocked | 
   Effect.gen(function* () {
     const { directory } = options
     const path = join(directory, "log")
-    yield* attempt("write", directory, () => mkdir(directory, { recursive: true, mode: 0o700 }))
+    yield* attempt("write", directory, () => Directory.make(directory))
     yield* lock(join(directory, "lock"))
     yield* attempt("write", directory, () => removeRemains(directory))
     const content = yield* attempt("read", path, () => read(path, options.isKnown))
@@ -361,7 +362,8 @@ const removeRemains = async (directory: string): Promise<void> => {
 }
 
 const read = async (path: string, isKnown?: Options["isKnown"]): Promise<Content | undefined> => {
-  const file = await openFile(path, "r").catch((cause: unknown) => {
+  // To open a pipe is to wait for who writes to it.
+  const file = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     if (codeOf(cause) !== "ENOENT") throw cause
   })
   if (file === undefined) return undefined

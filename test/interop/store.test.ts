@@ -34,14 +34,15 @@ describe.skipIf(process.platform === "win32")("serve --store", () => {
         const node = yield* run("serve", ...anywhere, "--store", directory, "--publish", "a=1")
         const endpoint = yield* node.bound()
         assert.include(node.stderr, `tuples are kept in ${directory}, and 0 were there\n`)
-        const [second, status, odd, empty] = yield* Effect.all(
+        const [second, status, odd, empty, nowhere] = yield* Effect.all(
           [
             ran({}, "serve", ...anywhere, "--store", directory),
             ran({}, "status", "-e", endpoint),
             ran({}, "serve", ...anywhere, "--store", directory, "--store-sync", "soon"),
-            ran({}, "serve", ...anywhere, "--store", "")
+            ran({}, "serve", ...anywhere, "--store", ""),
+            ran({}, "serve", ...anywhere, "--store", "/proc/nobody")
           ],
-          { concurrency: 4 }
+          { concurrency: 5 }
         )
         assert.deepInclude(second, {
           code: 1,
@@ -50,6 +51,8 @@ describe.skipIf(process.platform === "win32")("serve --store", () => {
         assert.match(status.stdout, /\n {2}on disk: \d+ octets\n/)
         assert.strictEqual(odd.code, 1)
         assert.match(odd.stderr, /^zgossip: --store-sync .*write milliseconds, a whole number from 0 to \d+\n$/)
+        assert.strictEqual(nowhere.code, 1)
+        assert.match(nowhere.stderr, /^zgossip: cannot keep tuples on the disk: cannot write \/proc\/nobody: [^\n]+\n$/)
         assert.deepInclude(empty, { code: 1, stderr: "zgossip: --store: write a directory\n" })
       }),
     options

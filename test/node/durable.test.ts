@@ -1,7 +1,7 @@
 /** A node whose tuples were there before it started, and whose store takes its time. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Latch, Layer, Result, Stream } from "effect"
-import { writeFileSync } from "node:fs"
+import { statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Gossip from "../../src/Gossip.ts"
 import * as MemoryConfig from "../../src/layers/MemoryConfig.ts"
@@ -174,6 +174,27 @@ describe("a node with a directory", () => {
       const disk = (yield* again.gossip.status).store
       assert.deepInclude(disk, { directory: storeDirectory, failure: undefined, isDamaged: false })
       assert.isAbove(disk?.octets ?? 0, 50)
+    })
+  )
+
+  it.effect("that cannot be made, or is none, says at once what is wrong, and what to do", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const folder = yield* temporaryDirectory
+      writeFileSync(join(folder, "file"), "")
+      const cases = [
+        [join(folder, "file"), /: it is no directory; let --store \(store\/directory\) name a directory/],
+        [join(folder, "file", "sub"), /: not a directory \(ENOTDIR\); let --store/],
+        // What Linux says there of a directory that is to be made, as if /proc were missing.
+        ["/proc/nobody/made", /\/proc\/nobody.*\(E[A-Z]+\); let --store/]
+      ] as const
+      for (const [storeDirectory, says] of cases) {
+        const error = yield* Effect.flip(build(Gossip.layerMemory(network, { storeDirectory })))
+        assert.strictEqual(error.reason._tag, "StoreUnavailable")
+        assert.match(error.message, says)
+      }
+      yield* start(network, "here", { storeDirectory: join(folder, "a", "b", "c"), storeSync: 0 })
+      for (const made of ["a", join("a", "b")]) assert.strictEqual(statSync(join(folder, made)).mode & 0o777, 0o700)
     })
   )
 
