@@ -277,11 +277,11 @@ const watch = Command.make(
 
 const pipe = Command.make(
   "pipe",
-  {},
-  Effect.fnUntraced(function* () {
+  { store: nodeFlags.store, storeSync: nodeFlags.storeSync },
+  Effect.fnUntraced(function* (flags) {
     const options = yield* ownGlobals("pipe")
     const { pipe } = yield* Effect.promise(() => import("./Pipe.ts"))
-    yield* pipe(options)
+    yield* pipe(options, flags)
   })
 ).pipe(
   Command.withDescription(

@@ -96,6 +96,23 @@ export interface NodeFlags {
 }
 
 /**
+ * Where the tuples are kept, as two of the flags say it.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const storeOf = Effect.fnUntraced(function* ({ store, storeSync }: Pick<NodeFlags, "store" | "storeSync">) {
+  if (Option.isSome(store) && store.value === "") return yield* usage("--store: write a directory")
+  const sync = Option.getOrUndefined(storeSync)
+  if (sync !== undefined)
+    yield* checked("--store-sync", (text) => Settings.set(Settings.defaults, "store/sync", text))(sync)
+  return {
+    ...(Option.isSome(store) ? { storeDirectory: store.value } : {}),
+    ...(sync === undefined ? {} : { storeSync: Number(sync) })
+  }
+})
+
+/**
  * Flags go before the environment, that goes before the file, that before the defaults.
  *
  * @since 0.1.0
@@ -107,10 +124,7 @@ export const optionsOf = Effect.fnUntraced(function* (
 ) {
   yield* Effect.forEach(bind, checked("--bind", lists.bind.parse), { discard: true })
   yield* Effect.forEach(connect, checked("--connect", lists.connect.parse), { discard: true })
-  if (Option.isSome(store) && store.value === "") return yield* usage("--store: write a directory")
-  const sync = Option.getOrUndefined(storeSync)
-  if (sync !== undefined)
-    yield* checked("--store-sync", (text) => Settings.set(Settings.defaults, "store/sync", text))(sync)
+  const kept = yield* storeOf({ store, storeSync })
   const options: NodeConfig.Options = {
     name: "flag",
     given: {
@@ -118,8 +132,7 @@ export const optionsOf = Effect.fnUntraced(function* (
       connect,
       publish: yield* Effect.forEach(publish, parseTuple),
       ...(verbose ? { verbose } : {}),
-      ...(Option.isSome(store) ? { storeDirectory: store.value } : {}),
-      ...(sync === undefined ? {} : { storeSync: Number(sync) }),
+      ...kept,
       ...security,
       allowKeys: Option.getOrUndefined(allowKeys),
       allowAddresses: Option.getOrUndefined(allowAddresses),

@@ -14,19 +14,19 @@ import * as Result from "effect/Result"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Gossip from "../Gossip.ts"
-import * as DrainTransport from "../layers/DrainTransport.ts"
+import * as ConfiguredTupleStore from "../layers/ConfiguredTupleStore.ts"
 import * as FileConfig from "../layers/FileConfig.ts"
-import * as MemoryTupleStore from "../layers/MemoryTupleStore.ts"
 import * as ZmqTransport from "../layers/ZmqTransport.ts"
 import * as Command from "../protocol/Command.ts"
 import * as CommandText from "../protocol/CommandText.ts"
 import * as Octets from "../protocol/Octets.ts"
-import { Transport } from "../services/Transport.ts"
 import type { Failure } from "./Failure.ts"
 import { usage } from "./Failure.ts"
 import { securityOf } from "./Client.ts"
 import { checkInput } from "./Files.ts"
 import { settled } from "./Member.ts"
+import type { NodeFlags } from "./NodeFlags.ts"
+import { storeOf } from "./NodeFlags.ts"
 import type { Globals } from "./Root.ts"
 import type { Closed } from "./Terminal.ts"
 import { say, write } from "./Terminal.ts"
@@ -36,26 +36,21 @@ import { say, write } from "./Terminal.ts"
  * @category commands
  */
 export const pipe = Effect.fnUntraced(
-  function* (globals: Globals) {
+  function* (globals: Globals, flags: Pick<NodeFlags, "store" | "storeSync">) {
     yield* Effect.mapError(checkInput, ({ message }) => usage(message))
-    const given = yield* securityOf(globals.security)
-    const { isDrained, transport } = DrainTransport.make(yield* Transport)
+    const given = { ...(yield* securityOf(globals.security)), ...(yield* storeOf(flags)) }
     const node = Gossip.layerStarted().pipe(
-      Layer.provide([
-        Layer.succeed(Transport, transport),
-        MemoryTupleStore.layer,
-        FileConfig.layer({ given, name: "flag" })
-      ])
+      Layer.provide([ZmqTransport.layer, ConfiguredTupleStore.layer]),
+      Layer.provide(FileConfig.layer({ given, name: "flag" }))
     )
-    yield* Effect.provide(drive(isDrained), node)
+    yield* Effect.provide(drive, node)
   },
   Effect.scoped,
-  Effect.provide(ZmqTransport.layer),
   // A process does not end while it could still read.
   Effect.ensuring(Effect.sync(() => void process.stdin.destroy()))
 )
 
-const drive = Effect.fnUntraced(function* (isDrained: () => boolean) {
+const drive = Effect.gen(function* () {
   const gossip = yield* Gossip.Gossip
   const { commands, take } = yield* gossip.pipe
   const { stdin } = yield* Stdio.Stdio
@@ -104,8 +99,8 @@ const drive = Effect.fnUntraced(function* (isDrained: () => boolean) {
     last = asked + 1
     yield* offer([{ _tag: "Status" }])
     yield* Deferred.await(carriedOut)
-    yield* drained(gossip, isDrained)
-    // What was not taken yet is still given.
+    yield* heard(gossip)
+    // What was not taken yet is still given, to others as well.
     yield* gossip.stop
   })
 
@@ -202,14 +197,14 @@ class Printer {
 /** A long line goes in pieces: escaped, it may be longer than the longest string. */
 const isShort = (fields: ReadonlyArray<Octets.Octets>): boolean => fields.every(({ length }) => length < 1 << 20)
 
-/** How long the node stays when its input has ended, for those who have not taken everything. */
+/** How long the node stays when its input has ended, for those who have not said what they know. */
 const patience = "1 second"
 
-/** Waits until the remotes that can be reached have taken what was published. */
-const drained = (gossip: Gossip.Gossip["Service"], isDrained: () => boolean) =>
-  settled(gossip, isDrained).pipe(
-    Effect.timeoutOrElse({
-      duration: patience,
-      orElse: () => Effect.logWarning(`ended after ${patience}, and not every node has taken all that was published`)
-    })
+/** Waits until the remotes that can be reached have been joined. That they know what we do is seen to by the node's end. */
+const heard = (gossip: Gossip.Gossip["Service"]) =>
+  Effect.ignore(
+    Effect.timeout(
+      settled(gossip, () => true),
+      patience
+    )
   )

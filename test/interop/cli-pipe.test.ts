@@ -4,6 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn, spawnSync } from "node:child_process"
+import { join } from "node:path"
 import { Czmq } from "./Czmq.ts"
 import { czmqTest } from "./describeCzmq.ts"
 import { eventually, numbered, ourNode, place, temporaryDirectory } from "./OurNode.ts"
@@ -51,13 +52,19 @@ describe("zgossip pipe", () => {
     "answers line by line, and ends with its input",
     () =>
       Effect.gen(function* () {
-        const ended = yield* piped("BIND tcp://127.0.0.1:*", "PORT", "STATUS", "PUBLISH a 1", "PUBLISH  ", "STATUS")
+        const input = ["BIND tcp://127.0.0.1:*", "PORT", "STATUS", "PUBLISH a 1", "PUBLISH  ", "STATUS", ""]
+        const kept = ["--store", join(yield* temporaryDirectory, "store"), "--store-sync", "0"]
+        const ended = yield* ran({ stdin: Buffer.from(input.join("\n")) }, "pipe", ...kept)
         assert.strictEqual(ended.code, 0)
         const [port = "", ...lines] = ended.stdout.split("\n")
         assert.match(port, /^PORT [1-9]\d*$/)
         assert.deepStrictEqual(lines, ["STATUS 0", "DELIVER a 1", "DELIVER  ", "STATUS 2", ""])
-        const nothing = yield* ran({}, "pipe")
+        const [nothing, again] = yield* Effect.all(
+          [ran({}, "pipe"), ran({ stdin: Buffer.from("STATUS\n") }, "pipe", ...kept)],
+          { concurrency: 2 }
+        )
         assert.deepStrictEqual(nothing, { code: 0, stdout: "", stderr: "" })
+        assert.deepInclude(again, { code: 0, stdout: "STATUS 2\n" })
       }),
     options
   )
