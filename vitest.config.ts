@@ -13,8 +13,6 @@ export default defineConfig({
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     // Processes, not threads: a thread that ends with a socket open aborts the process.
     pool: "forks",
-    // What the tests make is mostly young: with room for it a twentieth of their time is saved.
-    execArgv: ["--max-semi-space-size=64"],
     projects: [
       // To load Effect takes longer than most files take: a process runs many of them.
       { extends: true, test: { name: "together", include: ["test/**/*.test.ts"], exclude: alone, isolate: false } },

@@ -89,7 +89,8 @@ const isSaid = (link: Link, store: TupleStore["Service"], isLate: boolean): bool
     case "Joining":
       return (isLate && endpoint.startsWith("inproc:") && remote.link.pongs === 0) || !hasNews(link, store)
     case "Connected":
-      return link.mailbox.isDone && remote.link.pongs >= link.awaited
+      // One that never answers never will.
+      return link.mailbox.isDone && (!remote.answers || remote.link.pongs >= link.awaited)
   }
 }
 
@@ -99,6 +100,7 @@ const hasNews = ({ link, remote: { synced } }: Joined, store: TupleStore["Servic
 const isToBeAsked = (link: Link): link is Joined =>
   !("served" in link) &&
   link.remote._tag === "Connected" &&
+  link.remote.answers &&
   link.mailbox.isDone &&
   link.remote.link.pings < link.awaited
 

@@ -18,10 +18,10 @@ const fault = ({ faults }: Report) => faults.filter((text) => !/^a PONG took \d{
 
 describe("strangers", () => {
   it("of all kinds, from a seed", async () => {
-    const report = await run({ seconds: 2, seed: 1, ms: 100, crowd: 20 })
+    const report = await run({ seconds: 1, seed: 1, ms: 50, crowd: 20 })
     assert.deepStrictEqual(fault(report), [])
     assert.isAbove(report.deeds.length, 20)
-    assert.isAbove(report.pings, 5)
+    assert.isAbove(report.pings, 2)
     assert.strictEqual(report.status?.counters.defects, 0)
   }, 30_000)
 

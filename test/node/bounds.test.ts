@@ -176,7 +176,7 @@ describe("a peer that does not read", () => {
 
   it.effect("while it is a server of ours: the node goes on, and the server gets everything later", () =>
     Effect.gen(function* () {
-      const count = 100_000
+      const count = 40_000
       const network = yield* MemoryNetwork.make()
       const nodes = yield* startAll(network, 3)
       yield* link(nodes, chain(3))

@@ -51,9 +51,9 @@ describe("random networks", () => {
       yield* assertSilent(network, edges.length, 4)
     })
 
-  it.effect.each([1])("60 nodes, seed %i", (seed) => {
+  it.effect.each([1])("40 nodes, seed %i", (seed) => {
     const random = generator(seed)
-    return converge(seed, 60, 20, () => 1 + Math.floor(random() * 30))
+    return converge(seed, 40, 15, () => 1 + Math.floor(random() * 30))
   })
 
   const first = Number(process.env["ZGOSSIP_SEED"] ?? 100)
