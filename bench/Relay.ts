@@ -1,24 +1,29 @@
 /**
  * A TCP relay between a node and its clients, in the process of the benchmark. It counts octets both ways, and reads
- * just enough of ZMTP (the NULL mechanism) to count the HELLO, PUBLISH and PONG frames among them. What it measures is the
- * same for every implementation, and nobody can tell that it is there.
+ * just enough of ZMTP (the NULL mechanism) to count the HELLO and PONG frames among them, and those with tuples: PUBLISH,
+ * and PING or PONG with entries behind them. What it measures is the same for every implementation, and nobody can tell
+ * that it is there.
  */
 import { Effect, type Scope } from "effect"
 import { createServer, type Server, Socket } from "node:net"
+import * as Trailer from "../src/protocol/Trailer.ts"
 import { BenchError } from "./Implementation.ts"
 
 const greetingSize = 64
 const commandFlag = 4
 const longFlag = 2
 
+/** Of a frame: up to the tag of the first section of the trailer of a PING or PONG. */
+const lookedAt = 14
+
 /** One direction of one connection. */
 export class Meter {
   octets = 0
   hellos = 0
-  publishes = 0
+  news = 0
   pongs = 0
   #skip = greetingSize
-  /** Of the frame that begins: flags, length, and the first three octets of its body. */
+  /** Of the frame that begins: flags, length, and the first octets of its body. */
   #head: Array<number> = []
 
   feed(chunk: Uint8Array): void {
@@ -42,12 +47,14 @@ export class Meter {
     const start = (flags & longFlag) === 0 ? 2 : 9
     if (head.length < start) return
     const length = head.slice(1, start).reduce((sum, octet) => sum * 256 + octet, 0)
-    const wanted = Math.min(3, length)
+    const wanted = Math.min(lookedAt, length)
     if (head.length < start + wanted) return
-    if ((flags & commandFlag) === 0 && wanted === 3 && head[start] === 0xaa && head[start + 1] === 0xa0) {
-      if (head[start + 2] === 1) this.hellos += 1
-      if (head[start + 2] === 2) this.publishes += 1
-      if (head[start + 2] === 4) this.pongs += 1
+    if ((flags & commandFlag) === 0 && head[start] === 0xaa && head[start + 1] === 0xa0) {
+      const id = head[start + 2]
+      const hasEntries = (id === 3 || id === 4) && head[start + lookedAt - 1] === Trailer.tags.entries
+      if (id === 1) this.hellos += 1
+      if (id === 2 || hasEntries) this.news += 1
+      if (id === 4) this.pongs += 1
     }
     this.#skip = length - wanted
     this.#head = []

@@ -185,7 +185,7 @@ const mesh = (size: number): Pairs =>
 
 const ring = (size: number): Pairs => Array.from({ length: size }, (_, i) => [i, (i + 1) % size] as const)
 
-/** All nodes in one process, a counting relay in front of each. PUBLISH frames of a few tuples, one after the other. */
+/** All nodes in one process, a counting relay in front of each. Frames with tuples, of a few that are published in turn. */
 const frames = (id: string, name: string, size: number, pairs: Pairs): Row => ({
   id,
   metrics: [{ name, unit: "frames/tuple", better: "less" }],
@@ -202,14 +202,14 @@ const frames = (id: string, name: string, size: number, pairs: Pairs): Row => ({
     const tuples = 10
     return () =>
       Effect.gen(function* () {
-        const publishes = () => total(({ toClient, toServer }) => toClient.publishes + toServer.publishes)
-        const before = publishes()
+        const news = () => total(({ toClient, toServer }) => toClient.news + toServer.news)
+        const before = news()
         for (let i = 1; i <= tuples; i++) {
           yield* all[0]!.publish(`${keyPrefix("frames")}${String(i).padStart(6, "0")}`, "v".repeat(32))
           yield* Effect.forEach(all, (node) => node.awaitCount(i), { concurrency: "unbounded" })
         }
         yield* Effect.sleep(500) // what is still under way
-        return [(publishes() - before) / tuples]
+        return [(news() - before) / tuples]
       })
   })
 })
@@ -249,8 +249,8 @@ const rejoin = (count: number): Row => ({
         cut()
         // Servers of ours do not dump: they say PONG.
         yield* until("a new connection", () => {
-          const { pongs = 0, publishes = 0 } = links[before]?.toClient ?? {}
-          return publishes > 0 || pongs > 0
+          const { pongs = 0, news = 0 } = links[before]?.toClient ?? {}
+          return news > 0 || pongs > 0
         })
         const link = links[before]!
         round += 1
@@ -318,8 +318,8 @@ export const rows = (processors: number): ReadonlyArray<Row> => [
   fanOut(50, processors),
   chain(10, 1),
   chain(10, 2),
-  frames("frames-mesh", "PUBLISH frames in a mesh of 10, 45 links", 10, mesh(10)),
-  frames("frames-ring", "PUBLISH frames in a ring of 50", 50, ring(50)),
+  frames("frames-mesh", "frames with tuples in a mesh of 10, 45 links", 10, mesh(10)),
+  frames("frames-ring", "frames with tuples in a ring of 50", 50, ring(50)),
   rejoin(100_000),
   memory("memory-published", "memory, 100k published", 100_000, false),
   memory("memory-received", "memory, 100k received", 100_000, true)
