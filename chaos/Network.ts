@@ -1,10 +1,11 @@
 /** The network under test, who publishes in it, what is done to it, and what comes of it. */
 import { Effect, Exit, Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
-import { connect, createServer, type Socket } from "node:net"
+import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Czmq, type CzmqNode } from "../test/interop/Czmq.ts"
+import { freePort } from "../test/interop/FreePort.ts"
 import { bundle } from "./bundle.ts"
 import { clockOf, hostName, limited, Namespace } from "./Host.ts"
 import { type Figures, Gone, Member } from "./Member.ts"
@@ -30,22 +31,6 @@ const grace = 10_000
 const patience = 30_000
 
 const pause = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time))
-
-const taken = new Set<number>()
-
-/** Above those that systems give to connections, so that it is still free when its server restarts. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const port = 61_000 + Math.floor(Math.random() * 4500)
-    if (taken.has(port)) return resolve(freePort())
-    const server = createServer()
-    server.once("error", () => resolve(freePort()))
-    server.listen(port, "127.0.0.1", () => {
-      taken.add(port)
-      server.close(() => resolve(port))
-    })
-    return undefined
-  })
 
 interface Published {
   readonly text: string

@@ -3,7 +3,17 @@
  * as fast as from its sources.
  */
 import { createHash } from "node:crypto"
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { join } from "node:path"
 import { rolldown } from "rolldown"
 import type { TestProject } from "vitest/node"
@@ -42,7 +52,8 @@ export default async (project: TestProject): Promise<void> => {
   const hash = createHash("sha256")
   for (const { name, text } of files) hash.update(name).update(text)
   const folder = join(cache, `program-${hash.digest("hex").slice(0, 16)}`)
-  if (!existsSync(folder)) {
+  if (existsSync(folder)) utimesSync(folder, new Date(), new Date())
+  else {
     // In a folder of its own first: another run may be doing the same.
     const fresh = `${folder}.${process.pid}`
     mkdirSync(fresh, { recursive: true })

@@ -6,11 +6,11 @@
  */
 import { Context, Data, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Gossip from "../../src/Gossip.ts"
 import type { Tuple } from "../../src/protocol/Tuple.ts"
+import { freePort } from "./FreePort.ts"
 
 /** Something that our node did not do in time. */
 export class OurNodeError extends Data.TaggedError("OurNodeError")<{ readonly message: string }> {}
@@ -30,22 +30,11 @@ export const temporaryDirectory: Effect.Effect<string, never, Scope.Scope> = Eff
 
 let places = 0
 
-/**
- * A random port that nobody listens on, above those that systems give to connections: so it is still free when its
- * server restarts, and a client that knocks there meanwhile never connects to itself.
- */
-const freePort: Effect.Effect<number> = Effect.callback<number>((resume) => {
-  const port = 61_000 + Math.floor(Math.random() * 4536)
-  const server = createServer()
-  server.once("error", () => resume(freePort))
-  server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
-})
-
 /** An endpoint to bind that nobody else uses. */
 export const place = (scheme: Scheme): Effect.Effect<string, never, Scope.Scope> => {
   switch (scheme) {
     case "tcp":
-      return Effect.map(freePort, (port) => `tcp://127.0.0.1:${port}`)
+      return Effect.map(Effect.promise(freePort), (port) => `tcp://127.0.0.1:${port}`)
     case "ipc":
       return Effect.map(temporaryDirectory, (directory) => `ipc://${join(directory, "socket")}`)
     case "inproc":

@@ -266,9 +266,9 @@ export const rawDealer = (
     (peer) => peer.close
   )
 
-/** Tries for a second: ZeroMQ gives an address back in the background, some time after it was unbound or closed. */
+/** Tries for some seconds: ZeroMQ gives an address back in the background, some time after it was unbound or closed. */
 const bindWhenFree = async (socket: Router, endpoint: string): Promise<void> => {
-  const deadline = performance.now() + 1000
+  const deadline = performance.now() + 5000
   for (;;) {
     try {
       return await socket.bind(endpoint)
