@@ -48,7 +48,15 @@ export class Checks {
     for (const event of this.#isMixed ? events : []) {
       if (event.do === "delete" && this.#settersOf(event.key) > 1) this.#loose.add(event.key)
     }
-    this.held = this.longestWait > maxDrift ? new Held(maxDrift, (violation) => this.#said.push(violation)) : undefined
+    const say = (violation: string) => void this.#said.push(violation)
+    this.held = this.longestWait > maxDrift ? new Held(maxDrift, this.#longestWay, say) : undefined
+  }
+
+  /** How long a word is under way at most, over all links, in ms. */
+  get #longestWay(): number {
+    const { events, links } = this.#world.scenario
+    const slow = events.map((event) => (event.do === "slow" ? event.by : 0))
+    return links.reduce((sum, { latency }) => sum + latency[1], Math.max(0, ...slow))
   }
 
   /** How long something may be held back because it comes from the future, in ms. */
