@@ -11,6 +11,7 @@ import type { Octets } from "../protocol/Octets.ts"
 import { digestOf } from "../protocol/Told.ts"
 import { Tuple } from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
+import * as Version from "../protocol/Version.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { GossipEngine } from "./GossipEngine.ts"
@@ -71,7 +72,7 @@ export class Acceptance {
       return refusal
     }
     if (version !== undefined) {
-      const ahead = version.time - this.#timeOfDay()
+      const ahead = Version.setAt(version) - this.#timeOfDay()
       if (ahead > settings.maxDrift) {
         if (this.#future.hold({ ...change, version }, this.#node.now)) journal.hold(ahead, origin)
         return undefined

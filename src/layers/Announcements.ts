@@ -53,6 +53,7 @@ export const make = (
   limitReached: (refusal: Refusal) => GossipError
 ): Announcements => {
   const ends = new Set<(engine: GossipEngine) => void>()
+  let isOver = false
   const announce: Announcements["announce"] = (tuple, lifetime) =>
     Effect.gen(function* () {
       const { keyOctets, valueOctets } = tuple
@@ -75,6 +76,7 @@ export const make = (
         if (held !== undefined && isMine(held)) engine.unpublish(keyOctets)
       }
       const begin = (engine: GossipEngine): Refusal | undefined => {
+        if (isOver) return undefined
         const refusal = say(engine)
         if (refusal === undefined) ends.add(end)
         return refusal
@@ -116,7 +118,11 @@ export const make = (
       }
       return { ended: Deferred.await(ended) }
     })
-  return { announce, endAll: (engine) => ends.forEach((end) => end(engine)) }
+  const endAll = (engine: GossipEngine): void => {
+    isOver = true
+    ends.forEach((end) => end(engine))
+  }
+  return { announce, endAll }
 }
 
 const words = {

@@ -57,7 +57,7 @@ export class Future {
 
   /** Those up to this time, which are held no longer. */
   take(until: number, clock: number): ReadonlyArray<Held> {
-    const due = Array.from(this.#held.values()).filter(({ version }) => version.time <= until)
+    const due = Array.from(this.#held.values()).filter(({ version }) => Version.setAt(version) <= until)
     for (const one of due) {
       this.#held.delete(one.tuple.keyOctets)
       this.#octets -= octetsOf(one)

@@ -167,7 +167,8 @@ export class Hearsay<L extends Source> {
 }
 
 /**
- * Whether this, which is held, is to be set anew when `change` takes its place.
+ * Whether this, which is held, is to be set anew when `change` takes its place. Where it is not told what the key had
+ * before, as of long values, it is not: somebody may well have known of it.
  *
  * @since 0.1.0
  * @category getters
@@ -177,4 +178,7 @@ export const prevails = ({ tuple, version }: Entry, change: Change): boolean =>
   change.version !== undefined &&
   !Version.isHearsay(change.version) &&
   change.version.time < Version.setAt(version) &&
-  !Past.has(change.past ?? Past.none, tuple.valueOctets)
+  // It may be the same, which has had its time.
+  change.tuple.valueOctets !== tuple.valueOctets &&
+  change.past !== undefined &&
+  !Past.has(change.past, tuple.valueOctets)

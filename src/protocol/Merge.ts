@@ -160,6 +160,8 @@ export const merge = (
   let past = held === undefined ? Past.none : same ? held.past : pastOf(held)
   if (change.past !== undefined) past = Past.join(past, change.past)
   if (deleted && change.deleted !== true) past = Past.add(past, valueOctets)
+  // Those of version 1 that are linked with us have this one, whatever others know of.
+  if (deleted && before !== undefined) past = Past.add(past, before.tuple.valueOctets)
   const tuple = deleted ? nothing(change.tuple) : change.tuple
   const endsAt = deleted ? Number.POSITIVE_INFINITY : clock + left
   const since = held !== undefined && same ? held.since : sequence
@@ -213,6 +215,8 @@ const compare = (
 ): Unchanged | undefined => {
   const { now, clock = now, retention = Number.POSITIVE_INFINITY } = arrival
   const [deleted, lifetime] = [leftOf(change, version, arrival) <= 0, change.lifetime ?? 0]
+  // Who says this lies.
+  if (Version.isHearsay(version) && (deleted || lifetime > 0)) return "Stale"
   // It was collected here, or would be at once; to take it in again would send it round for ever.
   if (held === undefined) return deleted && version.time + lifetime + retention <= now ? "Stale" : undefined
   const order = Version.compare(version, held.version)

@@ -69,7 +69,9 @@ export const merge = (map: TupleMap, change: Change, arrival: Arrival): Outcome 
   const key = change.tuple.keyOctets
   const held = map.entries.get(key)
   const sequence = map.sequence + 1
-  const next = () => Version.next(map.last, arrival.now, map.origin)
+  // What is set over hearsay is later, though the clock of who heard it may be ahead of ours.
+  const heard = held !== undefined && Version.isHearsay(held.version) ? Version.setAt(held.version) : 0
+  const next = () => Version.next(map.last, Math.max(arrival.now, heard), map.origin)
   const { entry, outcome } = Merge.merge(held, change, arrival, sequence, next)
   if (entry === undefined) {
     // Whoever says something older does not have this, even if it came from there.

@@ -122,28 +122,31 @@ describe("a delete", () => {
       Effect.gen(function* () {
         const network = yield* MemoryNetwork.make({ latency: 1 })
         const old = yield* start(network, "old")
+        const long = "2".repeat(5000)
         yield* old.gossip.publishAll([
           ["deleted", "1"],
           ["changed", "1"],
+          ["long", "1"],
           ["deleted and set", "1"]
         ])
         yield* old.gossip.publish("lease", "1", { lifetime: 60_000 })
         yield* pass(network, 100)
         yield* old.gossip.unpublish("deleted")
         yield* old.gossip.publish("changed", "2")
+        yield* old.gossip.publish("long", long)
         yield* old.gossip.unpublish("deleted and set")
         yield* pass(network, 100)
         const fresh = yield* start(network, "fresh")
         const raw = yield* rawClient(MemoryTransport.make(network, "raw"), "inproc://fresh")
-        const held = ["deleted", "changed", "lease"].map((key) => PUBLISH(key, "1"))
+        const held = ["deleted", "changed", "long", "lease"].map((key) => PUBLISH(key, "1"))
         yield* raw.say(HELLO, ...held, PUBLISH("deleted and set", "2"), PUBLISH("own", "1"))
         yield* pass(network, 100)
-        assert.lengthOf(yield* knows(fresh.gossip), 5)
+        assert.lengthOf(yield* knows(fresh.gossip), 6)
         yield* fresh.gossip.connect(old.endpoint)
         yield* pass(network, 3000)
-        yield* assertSame([old, fresh], ["changed=2", "deleted and set=2", "lease=1", "own=1"])
+        yield* assertSame([old, fresh], ["changed=2", "deleted and set=2", "lease=1", `long=${long}`, "own=1"])
         yield* pass(network, 60_000)
-        yield* assertSame([old, fresh], ["changed=2", "deleted and set=2", "own=1"])
+        yield* assertSame([old, fresh], ["changed=2", "deleted and set=2", `long=${long}`, "own=1"])
       })
   )
 

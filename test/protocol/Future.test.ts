@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Future, mostHeld, mostOctets } from "../../src/protocol/Future.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
-import { nobody } from "../../src/protocol/Version.ts"
+import { hearsay, nobody } from "../../src/protocol/Version.ts"
 
 const held = (key: string, time: number, value = String(time)) => ({
   tuple: new Tuple(key, value),
@@ -21,6 +21,13 @@ describe("Future", () => {
     assert.isFalse(future.isEmpty)
     assert.deepStrictEqual(values(future, 9), ["b=9"])
     assert.isTrue(future.isEmpty)
+  })
+
+  it("holds hearsay by the time when it was heard", () => {
+    const future = new Future()
+    future.hold({ tuple: new Tuple("a", "1"), version: hearsay(7, 0) }, 0)
+    assert.deepStrictEqual(values(future, 6), [])
+    assert.deepStrictEqual(values(future, 7), ["a=1"])
   })
 
   it("holds so many and no more; those held can still be replaced", () => {

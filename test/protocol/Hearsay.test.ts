@@ -361,6 +361,8 @@ describe("what nobody knew the age of", () => {
     ["a delete from before it, by who did not know of it", held(100), change(99, [], { deleted: true }), true],
     ["what took its place", held(100), change(99, ["heard"]), false],
     ["a delete of it", held(100), change(99, ["older", "heard"], { deleted: true }), false],
+    ["itself, which had its time", held(100), change(99, [], { tuple: new Tuple("k", "heard") }), false],
+    ["what does not tell what was before it", held(100), change(99, [], { past: undefined }), false],
     ["what was set later", held(100), change(101), false],
     ["what was heard like it", held(100), change(1, [], { version: Version.hearsay(101, 0) }), false],
     ["what comes without version", held(100), change(1, [], { version: undefined }), false],

@@ -85,6 +85,9 @@ describe("merge", () => {
     ["k=a", "k=a", "Duplicate", "k=a"],
     ["k=a", "k=a+0", "Renewed", "k=a"],
     ["k=a k=a+0", "k=b@1", "Stale", "k=a"],
+    // Nobody honest deletes so, or gives it a lifetime.
+    ["k=a", "k@0", "Stale", "k=a"],
+    ["k=a", "k=b@0+9", "Stale", "k=a"],
     ["k=a@80 k@81 k=b@82 k=c@83 k@84", "k=a", "Stale", "k!"],
     ["k=a@80 k=b@81 k=c@82 k=d@83 k=e@84 k@85", "k=a", "Accepted", "k=a"]
   ])("%s, then %s: %s", (held, said, outcome, now) => {
@@ -113,9 +116,18 @@ describe("merge", () => {
     assert.deepStrictEqual(past("k=a@1 k=b@2 k=a@3"), digests("ab"))
     assert.deepStrictEqual(past("k=a@1 k=b@2 k@3"), digests("ab"))
     assert.deepStrictEqual(past("k=a@1 k@3<x,a"), digests("xa"))
+    // The one that goes here, whatever others know of: peers of version 1 have it.
+    assert.deepStrictEqual(past("k=a@1 k@3<w,x,y,z"), digests("xyza"))
     assert.deepStrictEqual(past("k=a@90+10"), digests("a"))
     assert.deepStrictEqual(past("k=1@1 k=2@2 k=3@3 k=4@4 k=5@5 k@6"), digests("2345"))
   })
+})
+
+it("what is set over hearsay is later than it was heard, by whichever clock", () => {
+  const map = mapOf("")
+  merge(map, "k=a", 100)
+  merge(map, "k=b+0", 90)
+  assert.deepInclude(map.entries.get("k")?.version, { time: 100, counter: 0 })
 })
 
 describe("time", () => {
