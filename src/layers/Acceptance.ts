@@ -73,7 +73,9 @@ export class Acceptance {
     }
     if (version !== undefined) {
       const ahead = Version.setAt(version) - this.#timeOfDay()
-      if (ahead > settings.maxDrift) {
+      // What is older than what is held harms nobody, and who said it may have to be told.
+      const isOlder = held !== undefined && Version.compare(version, held.version) < 0
+      if (ahead > settings.maxDrift && !isOlder) {
         if (this.#future.hold({ ...change, version }, this.#node.now)) journal.hold(ahead, origin)
         return undefined
       }

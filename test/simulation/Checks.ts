@@ -102,7 +102,11 @@ export class Checks {
     const parts = new Set(
       this.#world.hosts.flatMap(({ index, spec }) => (spec.kind === "v1" ? [] : this.#parts[index]))
     )
-    return this.#settersOf(key) === 1 && parts.size === 1 && new Set(versions).size === 1
+    // What is held back counts as set later than what is deleted now.
+    const isHeldBack = this.#world.hosts.some(
+      ({ node }) => node instanceof OurNode && this.held?.of(node, key) !== undefined
+    )
+    return this.#settersOf(key) === 1 && parts.size === 1 && new Set(versions).size === 1 && !isHeldBack
   }
 
   #settersOf(key: string): number {

@@ -70,6 +70,9 @@ export class Held {
     const { key } = change.tuple
     const before = early.get(key)
     if (ahead <= 0 || (before !== undefined && Version.compare(before.version, change.version) >= 0)) return
+    const entry = node.map.entries.get(key)
+    // Older than what it holds: there is nothing to hold back.
+    if (entry !== undefined && Version.compare(change.version, entry.version) < 0) return
     const { deleted = false, lifetime = 0, remaining = lifetime } = change
     const endsAt = deleted || lifetime === 0 ? Number.POSITIVE_INFINITY : host.monotonic() + remaining
     const one = { ...change, endsAt }

@@ -188,8 +188,8 @@ export class OurNode implements Holder {
     return {
       ...store,
       merge: (change, arrival) => {
-        held?.taken(this.#host, change)
         const outcome = store.merge(change, arrival)
+        if (outcome !== "Stale") held?.taken(this.#host, change)
         merged?.(change.tuple.key, outcome)
         return outcome
       }
