@@ -52,11 +52,12 @@ export class Checks {
     this.held = this.longestWait > maxDrift ? new Held(maxDrift, this.#longestWay, say) : undefined
   }
 
-  /** How long a word is under way at most, over all links, in ms. */
+  /** How long a word is under way at most, over all links, and how long somebody slept who says it, in ms. */
   get #longestWay(): number {
     const { events, links } = this.#world.scenario
     const slow = events.map((event) => (event.do === "slow" ? event.by : 0))
-    return links.reduce((sum, { latency }) => sum + latency[1], Math.max(0, ...slow))
+    const slept = events.reduce((sum, event) => sum + (event.do === "pause" ? event.for : 0), 0)
+    return links.reduce((sum, { latency }) => sum + latency[1], slept + Math.max(0, ...slow))
   }
 
   /** How long something may be held back because it comes from the future, in ms. */
