@@ -35,7 +35,7 @@ const mostInsists = 3
 const mostFresh = 8
 
 /** Values that are remembered. */
-const mostRecent = 16
+const mostRecent = 32
 
 /** In milliseconds: a value that was held for less than that is on its way on other links for no longer. */
 const glimpse = 100
