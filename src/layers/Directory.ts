@@ -21,17 +21,15 @@ export const make = async (path: string): Promise<void> => {
     await mkdir(path, { mode: 0o700 })
   } catch (cause) {
     if (codeOf(cause) === "EEXIST" && !(await isDirectory(path))) throw new Error("it is no directory")
-    if (codeOf(cause) !== "EEXIST" && !(codeOf(cause) === "ENOENT" && (await makeParent(path)))) throw cause
+    if (codeOf(cause) === "EEXIST") return
+    const parent = dirname(path)
+    if (codeOf(cause) !== "ENOENT" || parent === path) throw cause
+    // Another process may have made the parent by now, but where it was there all the while this fails again.
+    if (!(await isDirectory(parent))) await make(parent)
+    await mkdir(path, { mode: 0o700 }).catch(async (again: unknown) => {
+      if (codeOf(again) !== "EEXIST" || !(await isDirectory(path))) throw again
+    })
   }
-}
-
-/** Makes what it is in, and then it itself. False where that is there, or is nowhere: then it cannot be made. */
-const makeParent = async (path: string): Promise<boolean> => {
-  const parent = dirname(path)
-  if (parent === path || (await isDirectory(parent))) return false
-  await make(parent)
-  await make(path)
-  return true
 }
 
 const isDirectory = async (path: string): Promise<boolean> =>

@@ -333,8 +333,9 @@ export class Exchange {
   #known(key: Octets, { doubted }: Progress): Entry | undefined {
     const entry = this.#store.get(key)
     if (entry === undefined || doubted === undefined || this.#store.isOwn(entry)) return entry
-    // What we had by then may be from somebody whose clock is ahead of ours.
-    if (Version.setAt(entry.version) > doubted + this.#engine.maxDrift()) return entry
+    // What we had by then may be from somebody whose clock is ahead of ours; what is only heard of is mostly our own hearsay.
+    const ahead = Version.isHearsay(entry.version) ? 0 : this.#engine.maxDrift()
+    if (Version.setAt(entry.version) > doubted + ahead) return entry
     this.#engine.forget(key)
     return undefined
   }

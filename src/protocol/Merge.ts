@@ -1,6 +1,7 @@
 /**
  * The only rule by which what a node holds changes: {@link merge}. It looks at what is held of one key and at what is said
- * of it, and at nothing else.
+ * of it, and at nothing else. Where it takes hearsay away, `Hearsay` says whether that is to be set anew, as a change of its
+ * own.
  *
  * Which of two values of a key is held is decided by their versions, so it does not matter in which order they come,
  * how often, or what came between: whoever has heard of both holds the same. A tuple of version 1 of the protocol has

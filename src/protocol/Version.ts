@@ -3,13 +3,14 @@
  * heard first. A hybrid logical clock: the time of day, which people understand, and a counter for what follows within
  * the same millisecond, or follows a value from a clock that is ahead. The origin settles what is left.
  *
- *     version = time counter origin
+ *     version = time counter origin / hearsay
  *
- *     time    = 6OCTET   ; milliseconds since 1970, UTC; 0 for hearsay
+ *     time    = 6OCTET   ; milliseconds since 1970, UTC, at least 1
  *     counter = 2OCTET
  *     origin  = 8OCTET   ; of the node that set the value, drawn anew each time it starts
- *             / heard 2OCTET
+ *     hearsay = 6%x00 heard digest
  *     heard   = 6OCTET   ; as time: when a node of ours heard the value first
+ *     digest  = 4OCTET   ; of the value, as `Past` has it
  *
  * Hearsay is what a node of version 1 says of a key of which nothing is known: it may be very old, so its version is less
  * than all others. Numbers are big-endian, so the octets of two versions are in the order of the versions.
@@ -92,7 +93,10 @@ export const next = (last: Version | undefined, now: number, origin: Octets.Octe
  */
 export const hearsay = (now: number, digest: number): Version => {
   const { time } = next(undefined, now, nobody)
-  return { time: 0, counter: 0, origin: stamp({ time, counter: digest & 0xffff, origin: "" }) }
+  const octets = new Uint8Array(originLength)
+  putNumber(octets, 0, 4, time % 2 ** 32)
+  putNumber(octets, 4, 4, digest)
+  return { time: 0, counter: Math.floor(time / 2 ** 32), origin: Octets.slice(octets, 0, originLength) }
 }
 
 /**
@@ -107,9 +111,9 @@ export const isHearsay = ({ time }: Version): boolean => time === 0
  * @since 0.1.0
  * @category getters
  */
-export const setAt = ({ origin, time }: Version): number => {
-  let heard = 0
-  if (time === 0) for (let at = 0; at < timeLength; at++) heard = heard * 256 + origin.charCodeAt(at)
+export const setAt = ({ counter, origin, time }: Version): number => {
+  let heard = counter
+  if (time === 0) for (let at = 0; at < 4; at++) heard = heard * 256 + origin.charCodeAt(at)
   return time || heard
 }
 
@@ -239,11 +243,16 @@ export const read = (frame: Uint8Array, start: number): Version | undefined => {
  * @since 0.1.0
  * @category decoding
  */
-export const at = (frame: Uint8Array, start: number): Version => ({
-  time: number(frame, start, timeLength),
-  counter: number(frame, start + timeLength, 2),
-  origin: originAt(frame, start + timeLength + 2)
-})
+export const at = (frame: Uint8Array, start: number): Version => {
+  const time = number(frame, start, timeLength)
+  const begin = start + timeLength + 2
+  return {
+    time,
+    counter: number(frame, start + timeLength, 2),
+    // That of hearsay is of no other.
+    origin: time === 0 ? Octets.slice(frame, begin, begin + originLength) : originAt(frame, begin)
+  }
+}
 
 const number = (frame: Uint8Array, start: number, count: number): number => {
   let value = 0

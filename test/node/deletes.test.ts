@@ -189,6 +189,25 @@ describe("a delete", () => {
       })
   )
 
+  it.effect("is no matter to what a node that was away heard meanwhile from one of version 1", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make({ latency: 1 })
+      const nodes = yield* startAll(network, 3, { retention, maxDrift: 60_000 })
+      yield* link(nodes, chain(3))
+      const raw = yield* rawClient(MemoryTransport.make(network, "raw"), "inproc://n2")
+      yield* raw.say(HELLO)
+      yield* quiet(network)
+      yield* network.partition(["n2"], ["n0", "n1"])
+      yield* pass(network, 20_000)
+      yield* raw.say(PUBLISH("heard", "1"))
+      yield* pass(network, 200_000)
+      yield* network.heal
+      yield* pass(network, 10_000)
+      yield* quiet(network)
+      yield* assertSame(nodes, ["heard=1"])
+    })
+  )
+
   it.effect("is in force with a node that was away for less", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* apart(yield* MemoryNetwork.make({ latency: 1 }), retention / 2), [

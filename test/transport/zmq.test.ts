@@ -310,7 +310,7 @@ describe("zeromq: connections", () => {
           if (linger === 1000) {
             for (let n = 0; n < messages.length; n++) yield* Effect.promise(() => peer.receive())
           }
-          assert.isBelow(yield* Fiber.join(closing), linger + 250)
+          assert.isBelow(yield* Fiber.join(closing), linger + 2000)
         }
       }
     })
