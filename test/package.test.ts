@@ -217,12 +217,12 @@ describe("an old Node.js", () => {
     assert.match(ran.stderr, /^[^\n]+ needs Node\.js 22\.19[^\n]+ this is [^\n]+ install [^\n]+\n$/)
   }
 
-  it.each(["18.20.8", "20.20.2", "22.18.0"])("%s is told in one line what to do", async (version) => {
+  it.each(["20.20.2", "22.18.0"])("%s is told in one line what to do", async (version) => {
     oneLine(await runOn(version, join(installed, "dist", "bin.js")))
     oneLine(await runOn(version, join(root, "scripts", "assert-node.cjs")))
   })
 
-  it.each(["22.19.0", "24.0.0"])("%s is none", async (version) => {
+  it.each(["22.19.0"])("%s is none", async (version) => {
     assert.strictEqual((await runOn(version, join(installed, "dist", "bin.js"))).code, 0)
     assert.strictEqual((await runOn(version, join(root, "scripts", "assert-node.cjs"))).code, 0)
   })

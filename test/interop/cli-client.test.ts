@@ -12,7 +12,7 @@ import { join } from "node:path"
 import { Czmq } from "./Czmq.ts"
 import { czmqTest } from "./describeCzmq.ts"
 import { numbered, type OurNode, ourNode, place, temporaryDirectory } from "./OurNode.ts"
-import { long, program, ran, runWith, type ProgramOptions } from "./Program.ts"
+import { environment, long, program, ran, runWith, type ProgramOptions } from "./Program.ts"
 import { rawRouter, Wire } from "./RawPeer.ts"
 import * as NodeStatus from "../../src/protocol/NodeStatus.ts"
 
@@ -36,19 +36,10 @@ const processes = Semaphore.makeUnsafe(3)
 const start = Semaphore.withPermit(processes)
 const together = { concurrency: "unbounded" } as const
 
-const compiled = join(import.meta.dirname, "../../node_modules/.cache/effect-zgossip/compiled")
-
 /** A line of a shell, in which `zgossip` is the command; its octets as latin1. */
 const shell = (line: string, endpoint: string) =>
   Effect.callback<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resume) => {
-    const env = {
-      ...process.env,
-      ZGOSSIP_ENDPOINT: endpoint,
-      NODE_OPTIONS: "",
-      NO_COLOR: "1",
-      FORCE_COLOR: "0",
-      NODE_COMPILE_CACHE: compiled
-    }
+    const env = { ...environment, ZGOSSIP_ENDPOINT: endpoint }
     const script = `zgossip() { ${JSON.stringify(process.execPath)} ${JSON.stringify(program)} "$@"; }; ${line}`
     const child = execFile("sh", ["-c", script], { env, encoding: "latin1", maxBuffer: 2 ** 28 })
     let [stdout, stderr] = ["", ""]

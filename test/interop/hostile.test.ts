@@ -86,7 +86,7 @@ describe("a stranger who floods and breaks the connection", () => {
       const node = yield* ourNode({ bind: [yield* place("tcp")], heartbeatInterval: 20, heartbeatTimeout: 5000 })
       const pings = Buffer.concat(Array.from({ length: 3000 }, () => Zmtp.frame(Frames.ping)))
       yield* Effect.promise(async () => {
-        for (const end = performance.now() + 1000; performance.now() < end;) {
+        for (const end = performance.now() + 500; performance.now() < end;) {
           const peers = await Promise.all(Array.from({ length: 20 }, () => Zmtp.join(node.endpoint)))
           for (const peer of peers) {
             peer.socket.pause()

@@ -84,7 +84,7 @@ describe("topologies", () => {
     })
   )
 
-  it.effect.each([1, 2])("a full mesh of 8 with latencies, seed %i", (seed) =>
+  it.effect.each([1])("a full mesh of 8 with latencies, seed %i", (seed) =>
     Effect.gen(function* () {
       yield* run(yield* MemoryNetwork.make({ seed, latency: { min: 1, max: 20 } }), 8, mesh(8))
     })

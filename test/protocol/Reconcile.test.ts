@@ -81,7 +81,7 @@ describe("a round", () => {
     { arbitrary: { runs: 200 } }
   )
 
-  it.each([1, 2, 3, 4, 5, 6])("finds the difference of many, in short messages, seed %d", (seed) => {
+  it.each([1, 2, 3, 4])("finds the difference of many, in short messages, seed %d", (seed) => {
     const random = generator(seed)
     const [share, lost, count] = [random() ** 3, random() ** 3, 500 + random() * 3000]
     const prefix = seed % 2 === 0 ? "" : "service/".repeat(29)

@@ -114,7 +114,7 @@ describe("changes", () => {
     { arbitrary: { runs: 100 } }
   )
 
-  it.each([1, 2, 3])("are those of a map, many of them, seed %d", (seed) => {
+  it.each([1])("are those of a map, many of them, seed %d", (seed) => {
     const random = generator(seed)
     const below = (limit: number) => Math.floor(random() * limit)
     const [summary, model] = [Summary.make(sha256), new Map<string, string>()]

@@ -282,14 +282,8 @@ describe("for all documents", () => {
   )
 })
 
-describe("speed", () => {
-  /** An idle machine needs a tenth of it at most. Quadratic time would be minutes. */
-  const limit = 5000
-  const within = (work: () => void): void => {
-    const since = performance.now()
-    work()
-    assert.isBelow(performance.now() - since, limit)
-  }
+/** They take a tenth of a second; in quadratic time it would be minutes, which the runner does not wait for. */
+describe("large texts", () => {
   const mega = 2 ** 20
   const blanks = " ".repeat(mega)
 
@@ -312,10 +306,8 @@ describe("speed", () => {
     ["hashes", "#".repeat(mega)],
     ["what is no name", "é".repeat(mega / 2)]
   ])("a line of 1 MiB: %s", (_, text) => {
-    within(() => {
-      const result = Zpl.parse(text)
-      if (Result.isSuccess(result)) Zpl.print(result.success)
-    })
+    const result = Zpl.parse(text)
+    if (Result.isSuccess(result)) Zpl.print(result.success)
   })
 
   it.each<readonly [name: string, value: string]>([
@@ -323,22 +315,16 @@ describe("speed", () => {
     ["line ends", "\n".repeat(mega / 2)],
     ["blanks", `'"${blanks.slice(mega / 2)}x`]
   ])("a value of 512 KiB: %s", (_, value) => {
-    within(() => {
-      assert.isTrue(read(Zpl.print(Zpl.document([Zpl.item("a", value)]))).items[0]?.value === value)
-    })
+    assert.isTrue(read(Zpl.print(Zpl.document([Zpl.item("a", value)]))).items[0]?.value === value)
   })
 
   it("100,000 items", () => {
     const text = Array.from({ length: 50_000 }, (_, index) => `a # b\n    key-${index} = "value ${index}"\n`).join("")
-    within(() => {
-      assert.isTrue(Zpl.print(parse(text)) === text)
-    })
+    assert.isTrue(Zpl.print(parse(text)) === text)
   })
 
   it("300,000 lines of comment, before an item and at the end", () => {
     const text = `${"# a\n".repeat(150_000)}b\n${"# c\n".repeat(150_000)}`
-    within(() => {
-      assert.isTrue(Zpl.print(parse(text)) === text)
-    })
+    assert.isTrue(Zpl.print(parse(text)) === text)
   })
 })
