@@ -17,7 +17,7 @@ import * as TupleMap from "../protocol/TupleMap.ts"
 import type { GossipError, Status } from "../services/Gossip.ts"
 import type { Frames, Peer, PeerEvent } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
-import { Acceptance } from "./Acceptance.ts"
+import { Acceptance, type Heard } from "./Acceptance.ts"
 import { Clients } from "./Clients.ts"
 import * as Exchange from "./Exchange.ts"
 import { Flights } from "./Flights.ts"
@@ -363,7 +363,7 @@ export class GossipEngine {
     }
   }
 
-  #accept(client: Client, change: TupleMap.Change): void {
+  #accept(client: Client, change: Heard): void {
     const refusal = this.#clients.mayPublish(client, change.tuple) ? this.#acceptance.accept(change, client) : "rule"
     if (refusal !== undefined) this.#clients.refuse(client, refusal)
   }

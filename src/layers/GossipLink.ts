@@ -6,11 +6,12 @@
 import type { Allowance } from "../protocol/Allowance.ts"
 import type { Reply } from "../protocol/Command.ts"
 import type { Flight } from "../protocol/Flight.ts"
+import * as Pings from "../protocol/Pings.ts"
 import type { Refusals } from "../protocol/Refusals.ts"
 import type * as Remote from "../protocol/Remote.ts"
 import type { Rules } from "../protocol/Security.ts"
 import type * as Session from "../protocol/Session.ts"
-import * as Settings from "../protocol/Settings.ts"
+import type * as Settings from "../protocol/Settings.ts"
 import { digestOf, type Told } from "../protocol/Told.ts"
 import type { Entry } from "../protocol/TupleMap.ts"
 import type { GossipError } from "../services/Gossip.ts"
@@ -126,7 +127,7 @@ const silence = { timeouts: 20, least: 1000 }
  * @category getters
  */
 export const timingOf = ({ endpoint }: Joined, settings: Settings.Settings): Remote.Timing => ({
-  pingInterval: Settings.pingInterval(settings),
+  pingInterval: Pings.interval(settings),
   timeout: settings.remoteTimeout,
   silence: endpoint.startsWith("inproc:")
     ? Number.POSITIVE_INFINITY

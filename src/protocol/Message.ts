@@ -42,7 +42,8 @@ export type Trailable = (
 ) & { readonly trailer?: Trailer.Trailer | Trailer.Broken }
 
 /**
- * What a PUBLISH says. `lifetime`, of which so much is `remaining`, is in milliseconds, 0 where it does not end.
+ * What a PUBLISH says. `lifetime`, of which so much is `remaining`, is in milliseconds, 0 where it does not end. `ttl` is
+ * what one of version 1 says of that, if anything; we say nothing, as CZMQ would say it with other tuples, too.
  *
  * @since 0.1.0
  * @category models
@@ -52,6 +53,7 @@ export interface Said {
   readonly version?: Version.Version
   readonly lifetime?: number
   readonly remaining?: number
+  readonly ttl?: number
 }
 
 /**
@@ -95,11 +97,12 @@ export const publish = (tuple: Tuple.Tuple, version?: Version.Version, ends?: Li
  * @since 0.1.0
  * @category getters
  */
-export const saidOf = ({ lifetime, remaining, tuple, version }: Publish): Said => ({
+export const saidOf = ({ lifetime, remaining, ttl, tuple, version }: Publish): Said => ({
   tuple,
   ...(version !== undefined && { version }),
   ...(lifetime !== undefined && { lifetime }),
-  ...(remaining !== undefined && { remaining })
+  ...(remaining !== undefined && { remaining }),
+  ...(ttl !== undefined && { ttl })
 })
 
 /**
@@ -204,15 +207,16 @@ const decodePublish = (frame: Uint8Array): Message | Malformed => {
   const valueLength = uint32(frame, keyEnd)
   if (valueLength > Tuple.maxValueLength) return malformed.length
   const valueEnd = valueStart + valueLength
-  // The ttl must be there, and is not read: CZMQ leaks stale ones onto unrelated tuples.
   if (valueEnd + 4 > frame.length) return malformed.short
   const tuple = new Tuple.Tuple(Octets.slice(frame, keyStart, keyEnd), Octets.slice(frame, valueStart, valueEnd))
-  const version = Version.read(frame, valueEnd + 4)
-  if (version !== undefined) return publish(tuple, version)
-  const message = decodeTrailer(frame, valueEnd + 4, publish(tuple))
+  const read = Version.read(frame, valueEnd + 4)
+  if (read !== undefined) return publish(tuple, read)
+  const ttl = uint32(frame, valueEnd)
+  const message = decodeTrailer(frame, valueEnd + 4, ttl === 0 ? publish(tuple) : { ...publish(tuple), ttl })
   if (message._tag !== "Publish" || message.trailer === undefined) return message
   const { trailer } = message
-  return { ...publish(tuple, Version.decode(trailer), Lifetime.decode(trailer)), trailer }
+  const [version, ends] = [Version.decode(trailer), Lifetime.decode(trailer)]
+  return version === undefined && ends === undefined ? message : { ...publish(tuple, version, ends), trailer }
 }
 
 /** The message itself where nothing stands behind it: most have nothing, and cost nothing. */
@@ -282,8 +286,8 @@ export const encode = (message: Message): Uint8Array => {
   return trailer?._tag === "Trailer" ? Buffer.concat([frame, Trailer.encode(trailer)]) : frame
 }
 
-const encodePublish = ({ lifetime, remaining = lifetime ?? 0, tuple, version }: Publish): Uint8Array => {
-  if (lifetime === undefined || (lifetime === 0 && version !== undefined)) return writePublish(tuple, version)
+const encodePublish = ({ lifetime, remaining = lifetime ?? 0, ttl, tuple, version }: Publish): Uint8Array => {
+  if (lifetime === undefined || (lifetime === 0 && version !== undefined)) return writePublish(tuple, version, ttl)
   const sections = [
     ...(version === undefined ? [] : [Version.section(version)]),
     Lifetime.section({ lifetime, remaining })
@@ -291,8 +295,11 @@ const encodePublish = ({ lifetime, remaining = lifetime ?? 0, tuple, version }: 
   return Buffer.concat([writePublish(tuple, undefined), Trailer.encode(Trailer.make(...sections))])
 }
 
-/** The ttl is sent as 0: v1 peers would leak any other onto tuples of theirs. */
-const writePublish = ({ keyOctets, valueOctets }: Tuple.Tuple, of: Version.Version | undefined): Uint8Array => {
+const writePublish = (
+  { keyOctets, valueOctets }: Tuple.Tuple,
+  of: Version.Version | undefined,
+  ttl = 0
+): Uint8Array => {
   const end = bareLength(keyOctets, valueOctets)
   const valueAt = headerLength + 1 + keyOctets.length + 4
   const frame = Buffer.allocUnsafe(of === undefined ? end : end + Version.trailerLength)
@@ -304,7 +311,7 @@ const writePublish = ({ keyOctets, valueOctets }: Tuple.Tuple, of: Version.Versi
   frame.write(keyOctets, headerLength + 1, "latin1")
   frame.writeUInt32BE(valueOctets.length, valueAt - 4)
   frame.write(valueOctets, valueAt, "latin1")
-  frame.writeUInt32BE(0, valueAt + valueOctets.length)
+  frame.writeUInt32BE(ttl, valueAt + valueOctets.length)
   if (of !== undefined) Version.write(frame, end, of)
   return frame
 }

@@ -17,6 +17,19 @@
  * @since 0.1.0
  */
 
+import type { Settings } from "./Settings.ts"
+
+/**
+ * The time between two PINGs: as set, and short enough that one that is late does not cost the membership.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const interval = ({ pingInterval, remoteTimeout }: Pick<Settings, "pingInterval" | "remoteTimeout">): number => {
+  const most = Math.floor(remoteTimeout / 2)
+  return Math.max(1, Math.min(pingInterval ?? Math.floor(remoteTimeout / 4), most))
+}
+
 /**
  * Times are milliseconds.
  *

@@ -24,6 +24,7 @@ export interface Settings extends Security.Security {
   readonly pingInterval: number | undefined
   readonly heartbeatInterval: number
   readonly heartbeatTimeout: number
+  readonly legacyTtl: boolean
   readonly maxDrift: number
   readonly retention: number
   readonly queueTuples: number
@@ -56,6 +57,7 @@ export const defaults: Settings = {
   pingInterval: undefined,
   heartbeatInterval: 5000,
   heartbeatTimeout: 15_000,
+  legacyTtl: false,
   maxDrift: 172_800_000, // two days: a clock that is a day off costs the order of what it sets, not the tuples
   retention: 259_200_000, // three days: more than clocks may differ, or what one sets would be forgotten by others at once
   queueTuples: 1000,
@@ -177,6 +179,14 @@ export const definitions: ReadonlyArray<Definition> = [
     about:
       "a TCP connection that shows no life for so long after that is closed, and one that takes nothing for both together",
     takesEffect: "for endpoints bound and connections made from then on"
+  },
+  {
+    path: "legacy/ttl",
+    field: "legacyTtl",
+    type: flag,
+    about:
+      "whether the ttl of a PUBLISH of version 1 counts; CZMQ also says that of one tuple with others, see docs/protocol.md",
+    takesEffect: "at once"
   },
   {
     path: "clock/max-drift",
@@ -375,17 +385,6 @@ export const takenAtStart = (before: Settings, after: Settings): ReadonlyArray<s
   definitions.flatMap(({ field, path, takesEffect }) =>
     takesEffect === atStart && before[field] !== after[field] ? [path] : []
   )
-
-/**
- * The time between two PINGs: as set, and short enough that one that is late does not cost the membership.
- *
- * @since 0.1.0
- * @category getters
- */
-export const pingInterval = ({ pingInterval, remoteTimeout }: Settings): number => {
-  const most = Math.floor(remoteTimeout / 2)
-  return Math.max(1, Math.min(pingInterval ?? Math.floor(remoteTimeout / 4), most))
-}
 
 /**
  * The variable of the environment for a path: `ZGOSSIP_SERVER_TIMEOUT` for `server/timeout`.

@@ -7,6 +7,7 @@ import { Clock, Effect, Exit, Fiber, Option, Scope } from "effect"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
 import * as Message from "../../src/protocol/Message.ts"
+import type { Gossip } from "../../src/services/Gossip.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import { nobody } from "../../src/protocol/Version.ts"
 import { Machine } from "./Machine.ts"
@@ -367,6 +368,59 @@ describe("announce", () => {
         (yield* Effect.flip(Effect.scoped(gossip.announce("k".repeat(256), "")))).reason._tag,
         "TupleTooLong"
       )
+    })
+  )
+})
+
+describe("the ttl of version 1", () => {
+  const dying = (value: string, ttl: number) => Message.encode({ ...Message.publish(new Tuple("k", value)), ttl })
+  const held = (gossip: Gossip["Service"], ms: number, network: Network) =>
+    Effect.andThen(pass(network, ms), knows(gossip))
+
+  it.effect("is ignored", () =>
+    Effect.gen(function* () {
+      const { network, server } = yield* pair
+      yield* said(network, dying("a", 1000))
+      assert.deepStrictEqual(yield* held(server.gossip, 10_000, network), ["k=a"])
+    })
+  )
+
+  it.effect(
+    "counts where `legacy/ttl` is set: from each time that it is said, by who said the value, also after its end",
+    () =>
+      Effect.gen(function* () {
+        const network = yield* MemoryNetwork.make()
+        const server = yield* start(network, "server", { legacyTtl: true })
+        const client = yield* start(network, "client", { connect: [server.endpoint] })
+        yield* pass(network, 1000)
+        const raw = yield* said(network, dying("a", 1000))
+        const echo = yield* said(network)
+        assert.deepStrictEqual(yield* held(client.gossip, 900, network), ["k=a"])
+        yield* raw.say(dying("a", 1000))
+        yield* echo.say(dying("a", 100_000))
+        assert.deepStrictEqual(yield* held(client.gossip, 900, network), ["k=a"])
+        assert.deepStrictEqual(yield* held(client.gossip, 100, network), [])
+        yield* raw.say(dying("a", 1000))
+        assert.deepStrictEqual(yield* held(client.gossip, 999, network), ["k=a"])
+        yield* raw.say(dying("b", 2000))
+        assert.deepStrictEqual(yield* held(client.gossip, 1999, network), ["k=b"])
+        assert.deepStrictEqual(yield* held(server.gossip, 1, network), [])
+      })
+  )
+
+  it.effect("does not end what was set for ever, nor bring back what was deleted", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const { gossip } = yield* start(network, "server", { legacyTtl: true })
+      yield* gossip.publish("k", "a")
+      const raw = yield* said(network, dying("a", 1000))
+      assert.deepStrictEqual(yield* held(gossip, 2000, network), ["k=a"])
+      yield* gossip.unpublish("k")
+      yield* raw.say(dying("a", 1000))
+      assert.deepStrictEqual(yield* held(gossip, 10, network), [])
+      yield* raw.say(dying("b", 1000))
+      assert.deepStrictEqual(yield* held(gossip, 10, network), ["k=b"])
+      assert.deepStrictEqual(yield* held(gossip, 1000, network), [])
     })
   )
 })

@@ -15,6 +15,12 @@ const golden: ReadonlyArray<readonly [name: string, message: Message.Message, he
   ["PONG", Message.pong, "AA A0 04 01"],
   ["INVALID", Message.invalid, "AA A0 05 01"],
   ["PUBLISH", publish("key", "value"), "AA A0 02 01 03 6B 65 79 00 00 00 05 76 61 6C 75 65 00 00 00 00"],
+  ["PUBLISH, a ttl", { ...publish("k", "v"), ttl: 100_000 }, "AA A0 02 01 01 6B 00 00 00 01 76 00 01 86 A0"],
+  [
+    "PUBLISH, the longest ttl",
+    { ...publish("k", "v"), ttl: 2 ** 32 - 1 },
+    "AA A0 02 01 01 6B 00 00 00 01 76 FF FF FF FF"
+  ],
   ["PUBLISH, empty key", publish("", "v"), "AA A0 02 01 00 00 00 00 01 76 00 00 00 00"],
   ["PUBLISH, empty value", publish("k", ""), "AA A0 02 01 01 6B 00 00 00 00 00 00 00 00"],
   ["PUBLISH, both empty", publish("", ""), "AA A0 02 01 00 00 00 00 00 00 00 00 00"],
@@ -55,9 +61,7 @@ describe("what is accepted, and gone when encoded again", () => {
     ["octets behind PING", "AA A0 03 01 00 00", Message.ping, "AA A0 03 01"],
     ["octets behind PONG", "AA A0 04 01 AA A0 05 01", Message.pong, "AA A0 04 01"],
     ["octets behind INVALID", "AA A0 05 01 01", Message.invalid, "AA A0 05 01"],
-    ["octets behind PUBLISH", `${plain} DE AD`, publish("k", "v"), plain],
-    ["a ttl", "AA A0 02 01 01 6B 00 00 00 01 76 00 01 86 A0", publish("k", "v"), plain],
-    ["the longest ttl", "AA A0 02 01 01 6B 00 00 00 01 76 FF FF FF FF", publish("k", "v"), plain]
+    ["octets behind PUBLISH", `${plain} DE AD`, publish("k", "v"), plain]
   ])("%s", (_, hex, message, again) => {
     const decoded = Message.decode([fromHex(hex)])
     assert.deepStrictEqual(decoded, message)

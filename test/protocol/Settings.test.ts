@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as Message from "../../src/protocol/Message.ts"
+import * as Pings from "../../src/protocol/Pings.ts"
 import * as Settings from "../../src/protocol/Settings.ts"
 import * as Tuple from "../../src/protocol/Tuple.ts"
 
@@ -10,7 +11,7 @@ describe("Settings", () => {
   it("unset, clients are not timed and remotes are taken for CZMQ's", () => {
     assert.strictEqual(Settings.defaults.serverTimeout, undefined)
     assert.strictEqual(Settings.defaults.remoteTimeout, 1000)
-    assert.strictEqual(Settings.pingInterval(Settings.defaults), 250)
+    assert.strictEqual(Pings.interval(Settings.defaults), 250)
   })
 
   it("unset, the longest tuple that is taken fits into a frame, and so does one of twice its value, but for a little", () => {
@@ -104,7 +105,7 @@ describe("Settings", () => {
     [1, undefined, 1],
     [1000, 400, 400]
   ])("remotes timed out after %s, PINGs set to every %s: every %s", (remoteTimeout, pingInterval, expected) => {
-    assert.strictEqual(Settings.pingInterval({ ...Settings.defaults, remoteTimeout, pingInterval }), expected)
+    assert.strictEqual(Pings.interval({ ...Settings.defaults, remoteTimeout, pingInterval }), expected)
   })
 
   it("some are taken when the node is started again", () => {
