@@ -1,8 +1,8 @@
 /**
  * A TCP relay between a node and its clients, in the process of the benchmark. It counts octets both ways, and reads
- * just enough of ZMTP (the NULL mechanism) to count the HELLO and PONG frames among them, and those with tuples: PUBLISH,
- * and PING or PONG with entries behind them. What it measures is the same for every implementation, and nobody can tell
- * that it is there.
+ * just enough of ZMTP (the NULL mechanism) to count the HELLO and PONG frames among them, and those with tuples:
+ * PUBLISH, and PING or PONG with entries behind them. What it measures is the same for every implementation, and nobody
+ * can tell that it is there.
  */
 import { Effect, type Scope } from "effect"
 import { createServer, type Server, Socket } from "node:net"

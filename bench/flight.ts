@@ -1,7 +1,7 @@
 /**
- * `npm run bench:flight`: long values, over real sockets and between processes. First without harm: a dump and a stream to a
- * node of ours and to a reader of version 1. Then members that read nothing come one after the other, while ever new values
- * of 1 MiB are told: what memory the node takes, and how those fare who do read.
+ * `npm run bench:flight`: long values, over real sockets and between processes. First without harm: a dump and a stream
+ * to a node of ours and to a reader of version 1. Then members that read nothing come one after the other, while ever
+ * new values of 1 MiB are told: what memory the node takes, and how those fare who do read.
  *
  *     npm run bench:flight -- --seconds 20 --deaf 20
  */

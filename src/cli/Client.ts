@@ -1,7 +1,7 @@
 /**
  * A guest on a network: one connection to one node, for as long as one question takes. It says what any client says,
- * HELLO, PUBLISH and PING, so it works with every node of every make. Behind HELLO it says that it understands what nodes of
- * ours say to each other, but not what it holds: so it is given everything, and a fence behind what is long.
+ * HELLO, PUBLISH and PING, so it works with every node of every make. Behind HELLO it says that it understands what
+ * nodes of ours say to each other, but not what it holds: so it is given everything, and a fence behind what is long.
  *
  * @since 0.1.0
  */
@@ -40,8 +40,9 @@ export interface Client {
   /** HELLO, PING, until PONG: all tuples of the node, or what `keep` keeps of them, in the order in which it tells them. */
   readonly select: (keep: Keep) => Effect.Effect<Tuples, Trouble>
   /**
-   * HELLO, PUBLISH, PING, until PONG: the node has taken them all, or says why not, if it is of this make. Each ends after
-   * what remains of its lifetime, if it has one. That is said even where it is 0: so a node knows that this is meant now.
+   * HELLO, PUBLISH, PING, until PONG: the node has taken them all, or says why not, if it is of this make. Each ends
+   * after what remains of its lifetime, if it has one. That is said even where it is 0: so a node knows that this is
+   * meant now.
    */
   readonly publish: (tuples: ReadonlyArray<Message.Said>) => Effect.Effect<void, Failure>
   /** PING, until PONG. */

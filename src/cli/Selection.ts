@@ -1,6 +1,7 @@
 /**
- * What a guest keeps of a node's tuples while it is told them: in PUBLISH, as all nodes tell all clients, or many behind a
- * PONG, as nodes of ours tell whom they take for one of theirs. Those say also what was deleted, and how long the rest lives.
+ * What a guest keeps of a node's tuples while it is told them: in PUBLISH, as all nodes tell all clients, or many
+ * behind a PONG, as nodes of ours tell whom they take for one of theirs. Those say also what was deleted, and how long
+ * the rest lives.
  *
  * @since 0.1.0
  */
@@ -20,8 +21,8 @@ import type { Change } from "../protocol/TupleMap.ts"
 export type Keep = (tuple: Tuple) => Tuple | undefined
 
 /**
- * By their keys, in the order in which the node told them first. Those that end have a `lifetime`, and what was `remaining`
- * of it in the end; a node of version 1 does not tell.
+ * By their keys, in the order in which the node told them first. Those that end have a `lifetime`, and what was
+ * `remaining` of it in the end; a node of version 1 does not tell.
  *
  * @since 0.1.0
  * @category models

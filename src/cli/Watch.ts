@@ -1,6 +1,6 @@
 /**
- * `zgossip watch`: a node that only reads, for as long as one likes. It prints each tuple and each change, or runs a command
- * for it.
+ * `zgossip watch`: a node that only reads, for as long as one likes. It prints each tuple and each change, or runs a
+ * command for it.
  *
  * @since 0.1.0
  */
@@ -209,8 +209,8 @@ const start = ([name, ...args]: Words, change: Watched.Change): Effect.Effect<Ch
 const isThere = ({ _tag }: Watched.Change): boolean => _tag === "Put" || _tag === "Renewed"
 
 /**
- * What cannot stand in an environment as it is does not stand there at all: NUL, what is no UTF-8, what is long; nor does
- * the value of what is gone.
+ * What cannot stand in an environment as it is does not stand there at all: NUL, what is no UTF-8, what is long; nor
+ * does the value of what is gone.
  */
 const variables = (change: Watched.Change): NodeJS.ProcessEnv => {
   const { keyOctets, valueOctets } = change.tuple

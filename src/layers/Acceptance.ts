@@ -1,6 +1,6 @@
 /**
- * What becomes of a tuple that somebody said: refused by a limit, held back because it comes from the future, merged, and
- * told to those who are to know; and what time makes of those that are held. Only the engine calls it.
+ * What becomes of a tuple that somebody said: refused by a limit, held back because it comes from the future, merged,
+ * and told to those who are to know; and what time makes of those that are held. Only the engine calls it.
  *
  * @since 0.1.0
  */
@@ -129,8 +129,8 @@ export class Acceptance {
   }
 
   /**
-   * `held` is what is held of the key. `newer`: the change is no part of a chase. Those who `agree` hold it already, so they
-   * are not told.
+   * `held` is what is held of the key. `newer`: the change is no part of a chase. Those who `agree` hold it already, so
+   * they are not told.
    */
   #merge(
     change: TupleMap.Change,

@@ -36,8 +36,8 @@ const mostChanged = 4096
 const keysAhead = 256
 
 /**
- * How often two quiet sides have to differ before it is found out in what; twice as often each time that they still differ
- * then, as where one of them does not take what the other has, up to so often.
+ * How often two quiet sides have to differ before it is found out in what; twice as often each time that they still
+ * differ then, as where one of them does not take what the other has, up to so often.
  */
 const patience = { least: 2, most: 256 }
 

@@ -26,9 +26,9 @@ import * as RecordLog from "./RecordLog.ts"
 import * as TupleRecord from "./TupleRecord.ts"
 
 /**
- * `directory` is made where there is none. `sync` is after how many milliseconds, at most, what was committed is told to reach
- * the disk; 0: before the commit ends; 1000 unless it is given. The log is made anew when it is `spare` octets longer than
- * what is live; 4 MiB.
+ * `directory` is made where there is none. `sync` is after how many milliseconds, at most, what was committed is told
+ * to reach the disk; 0: before the commit ends; 1000 unless it is given. The log is made anew when it is `spare` octets
+ * longer than what is live; 4 MiB.
  *
  * @since 0.1.0
  * @category models
@@ -126,8 +126,8 @@ interface Heard {
 const heardApart = 600_000
 
 /**
- * What was held comes back as if somebody said it now: nobody's news, and what had its time meanwhile is gone. Tombstones
- * that are too old by now are collected as all others.
+ * What was held comes back as if somebody said it now: nobody's news, and what had its time meanwhile is gone.
+ * Tombstones that are too old by now are collected as all others.
  */
 const restore = (map: TupleMap.TupleMap, records: ReadonlyMap<Octets, Octets>, now: number, ahead: number): void => {
   /** Most are of few: each is held once. */

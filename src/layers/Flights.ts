@@ -1,6 +1,6 @@
 /**
- * What is under way to the peers of a node, see Flight: what they say is read here first, for what it proves of what they
- * have read. Only the engine calls it.
+ * What is under way to the peers of a node, see Flight: what they say is read here first, for what it proves of what
+ * they have read. Only the engine calls it.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 /**
- * What a node has still to say when it ends: what waits for a peer, or was sent to a server that has not shown yet that it
- * has read it. It is waited for, for a while: peers that do not read cost that and no more.
+ * What a node has still to say when it ends: what waits for a peer, or was sent to a server that has not shown yet that
+ * it has read it. It is waited for, for a while: peers that do not read cost that and no more.
  *
  * A link is waited for until the first moment in which nothing waits for it: a busy node always has something to say to
  * somebody, and what comes later is not its own.

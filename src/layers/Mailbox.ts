@@ -57,8 +57,8 @@ export class Gate {
 }
 
 /**
- * The readers of a node that are being given something. The more of them there are the smaller are their chunks: one with
- * a short answer waits for a chunk of each.
+ * The readers of a node that are being given something. The more of them there are the smaller are their chunks: one
+ * with a short answer waits for a chunk of each.
  *
  * @since 0.1.0
  * @category models
@@ -209,8 +209,9 @@ export const limits = ({ queueOctets, queueTuples }: Settings): Limits => ({
 })
 
 /**
- * For a peer: frames. Entries become batches behind the `carrier` if it is one of `ours`. What it missed is looked up when
- * its turn comes, save what came by `link`, which is its own, and what the rule does not let it read; `told` hears of each.
+ * For a peer: frames. Entries become batches behind the `carrier` if it is one of `ours`. What it missed is looked up
+ * when its turn comes, save what came by `link`, which is its own, and what the rule does not let it read; `told` hears
+ * of each.
  *
  * @since 0.1.0
  * @category constructors
@@ -276,8 +277,8 @@ const nobody = -1
 const since = (store: TupleStore["Service"], unknownTo: Known) => store.read({ upTo: store.sequence(), unknownTo })
 
 /**
- * Items of the entries that the rule lets one read, made as they are taken: `told` is called with each, and `done` with how
- * many there were. Who is not one of `ours` gets frames, and hears nothing of what was deleted.
+ * Items of the entries that the rule lets one read, made as they are taken: `told` is called with each, and `done` with
+ * how many there were. Who is not one of `ours` gets frames, and hears nothing of what was deleted.
  *
  * @since 0.1.0
  * @category encoding

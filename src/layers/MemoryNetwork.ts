@@ -99,8 +99,8 @@ export class MemoryNetwork extends Context.Service<
     readonly setLatency: (from: string, to: string, latency: Latency) => Effect.Effect<void>
     /**
      * Delivered frames, of all links or of those that match. `id` is the third octet of a frame, which in ZGP is the
-     * message id, 1 to 5; 0 counts the frames that have no such octet or another one there, and 6 the PINGs and PONGs that
-     * carry something, which are not among those.
+     * message id, 1 to 5; 0 counts the frames that have no such octet or another one there, and 6 the PINGs and PONGs
+     * that carry something, which are not among those.
      */
     readonly count: (filter?: {
       readonly from?: string

@@ -1,6 +1,7 @@
 /**
- * The moving parts of the in-memory network: pipes that carry frames one way and links that delay or hold them. Plain mutable structures without an Effect per frame: a network of 200 nodes has to
- * run in a test. Who may talk to whom is decided in `MemoryFabric`, what it means in `MemoryTransport`.
+ * The moving parts of the in-memory network: pipes that carry frames one way and links that delay or hold them. Plain
+ * mutable structures without an Effect per frame: a network of 200 nodes has to run in a test. Who may talk to whom is
+ * decided in `MemoryFabric`, what it means in `MemoryTransport`.
  *
  * @since 0.1.0
  */

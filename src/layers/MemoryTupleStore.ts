@@ -12,8 +12,8 @@ import * as Version from "../protocol/Version.ts"
 import { TupleStore } from "../services/TupleStore.ts"
 
 /**
- * The origin of one life of a node. Of 2^64: two of a thousand nodes that each start a million times have the same with a
- * chance of 1 in 40.
+ * The origin of one life of a node. Of 2^64: two of a thousand nodes that each start a million times have the same with
+ * a chance of 1 in 40.
  *
  * @since 0.1.0
  * @category constructors

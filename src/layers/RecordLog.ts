@@ -78,9 +78,10 @@ export interface Opened {
  */
 export interface RecordLog {
   /**
-   * Writes these changes, and `meta`, which takes the place of the one before. It fails once, when it cannot be written;
-   * from then on, until it can be written again, it does nothing but remember `meta`. The program's log says both. What
-   * must not be used twice, whatever happens, cannot rely on `meta` alone: a process that ends meanwhile leaves an old one.
+   * Writes these changes, and `meta`, which takes the place of the one before. It fails once, when it cannot be
+   * written; from then on, until it can be written again, it does nothing but remember `meta`. The program's log says
+   * both. What must not be used twice, whatever happens, cannot rely on `meta` alone: a process that ends meanwhile
+   * leaves an old one.
    */
   readonly append: (entries: Iterable<Entry>, meta: Octets) => Effect.Effect<void, FileError>
   /** Why nothing is written; undefined where all is well. */

@@ -14,8 +14,8 @@ import { isOurs, type Joined, noteTold } from "./GossipLink.ts"
 import * as Mailbox from "./Mailbox.ts"
 
 /**
- * The machine starts disconnected. `link` is its number in the tuple map, up to `synced` the map is no news, and `clock` is
- * that of entries.
+ * The machine starts disconnected. `link` is its number in the tuple map, up to `synced` the map is no news, and
+ * `clock` is that of entries.
  *
  * @since 0.1.0
  * @category constructors

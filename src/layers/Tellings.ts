@@ -31,8 +31,8 @@ export class Tellings {
   }
 
   /**
-   * All but its origin, and those who are known to hold it. Only nodes of ours hear of versions that are new where the value
-   * is not, and of deletes.
+   * All but its origin, and those who are known to hold it. Only nodes of ours hear of versions that are new where the
+   * value is not, and of deletes.
    */
   tellAll(
     entry: Entry,

@@ -239,8 +239,8 @@ class Router {
    *
    * Not `unbind`: it runs on another thread beside the pending receive, which a socket does not stand, it cuts the
    * connections with all that is queued for them, and the port is still taken for a moment when it ends. The monitor
-   * tells when the listening socket of the system is closed; and when all of the socket is, which is when nothing is left
-   * to be sent.
+   * tells when the listening socket of the system is closed; and when all of the socket is, which is when nothing is
+   * left to be sent.
    */
   close(linger: number): Effect.Effect<unknown> {
     this.closing = true

@@ -60,8 +60,8 @@ export const commonOptions = {
 
 /**
  * The longest frame that is read: more memory is not taken on a stranger's word. A longer one ends its connection, and
- * libzmq does not say why: its monitor has the event `disconnect`, as for any other end. It counts what CURVE puts around
- * a frame.
+ * libzmq does not say why: its monitor has the event `disconnect`, as for any other end. It counts what CURVE puts
+ * around a frame.
  *
  * @since 0.1.0
  * @category options

@@ -1,6 +1,6 @@
 /**
- * Whether a node was away from its network for so long that what it holds may have been deleted there and forgotten: then
- * it takes the network's word for it, save for what it has set itself, or learnt since.
+ * Whether a node was away from its network for so long that what it holds may have been deleted there and forgotten:
+ * then it takes the network's word for it, save for what it has set itself, or learnt since.
  *
  * Who has been there all the time is one that has been up since before the other went away, or that agreed with such a
  * one since. Nobody else's word counts: a network that was down as a whole, and starts again from its disks, keeps what
@@ -47,8 +47,8 @@ export class Absence {
   }
 
   /**
-   * Where the word of a node counts that has been there `since`: the time up to which what we have is to be forgotten if that
-   * node does not have it.
+   * Where the word of a node counts that has been there `since`: the time up to which what we have is to be forgotten
+   * if that node does not have it.
    */
   doubtedUpTo(since: number): number | undefined {
     return this.#apart !== undefined && since <= this.#apart ? this.#apart : undefined

@@ -80,8 +80,9 @@ interface Episode<L> {
 export type Heeded = "News" | "Copy" | "Damped"
 
 /**
- * What came of an interval: `winner` is to be held from now on, and to be passed on as what this peer said, save to those
- * in `agree`, who said it too; without one, `tell` are to be told what is held. `storms` are those who went on and on.
+ * What came of an interval: `winner` is to be held from now on, and to be passed on as what this peer said, save to
+ * those in `agree`, who said it too; without one, `tell` are to be told what is held. `storms` are those who went on
+ * and on.
  *
  * @since 0.1.0
  * @category models
@@ -130,8 +131,8 @@ export class Chase<L extends { readonly link: number }> {
   }
 
   /**
-   * A value of this key, that came by `link`, is held no longer. `newer`: what took its place is newer than all that chase
-   * each other.
+   * A value of this key, that came by `link`, is held no longer. `newer`: what took its place is newer than all that
+   * chase each other.
    */
   superseded(digest: Digest, link: number, newer: boolean, now: number): void {
     const at = this.#recent.findIndex((past) => past.digest === digest)

@@ -1,7 +1,7 @@
 /**
- * What of one peer is under way: long frames that were taken for sending and are not known to be read. A transport bounds
- * the messages that wait in it, however long they are; this bounds their octets. Who reads proves it, and gets more; who
- * does not has what one window holds, and no more.
+ * What of one peer is under way: long frames that were taken for sending and are not known to be read. A transport
+ * bounds the messages that wait in it, however long they are; this bounds their octets. Who reads proves it, and gets
+ * more; who does not has what one window holds, and no more.
  *
  * Proofs:
  *

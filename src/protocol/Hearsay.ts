@@ -4,9 +4,9 @@
  * something else on one link was said later, and is the newer of the two. Where links form a cycle that is not enough,
  * see `Chase`.
  *
- * Of a key of which nothing is known it may also be what was superseded or deleted long ago. So it gets a version that is
- * less than all others; and where something takes its place that was set before, by somebody who did not know of it, it
- * {@link prevails}.
+ * Of a key of which nothing is known it may also be what was superseded or deleted long ago. So it gets a version that
+ * is less than all others; and where something takes its place that was set before, by somebody who did not know of it,
+ * it {@link prevails}.
  *
  * @since 0.1.0
  */
@@ -112,8 +112,8 @@ export class Hearsay<L extends Source> {
   }
 
   /**
-   * Another value of a key is held now. What only nodes of ours say needs no memory: `bare` is what came without version.
-   * `newer`: it is no part of a chase. `timeOfDay` is what the version of the old one is to be compared with.
+   * Another value of a key is held now. What only nodes of ours say needs no memory: `bare` is what came without
+   * version. `newer`: it is no part of a chase. `timeOfDay` is what the version of the old one is to be compared with.
    */
   changed(
     { link, tuple, version }: Entry,

@@ -1,6 +1,6 @@
 /**
- * The first part of the client side of a link: from HELLO until we know what the server has. See Remote, which takes these
- * steps.
+ * The first part of the client side of a link: from HELLO until we know what the server has. See Remote, which takes
+ * these steps.
  *
  * @since 0.1.0
  */

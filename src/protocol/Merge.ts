@@ -1,15 +1,16 @@
 /**
- * The only rule by which what a node holds changes: {@link merge}. It looks at what is held of one key and at what is said
- * of it, and at nothing else. Where it takes hearsay away, `Hearsay` says whether that is to be set anew, as a change of its
- * own.
+ * The only rule by which what a node holds changes: {@link merge}. It looks at what is held of one key and at what is
+ * said of it, and at nothing else. Where it takes hearsay away, `Hearsay` says whether that is to be set anew, as a
+ * change of its own.
  *
  * Which of two values of a key is held is decided by their versions, so it does not matter in which order they come,
  * how often, or what came between: whoever has heard of both holds the same. A tuple of version 1 of the protocol has
  * none. One that is held already is an echo; one that is not is news, save where
  * `Hearsay` says otherwise, and gets a version here: where nothing is known of the key, the least.
  *
- * That a key was deleted is held like a value, with a version, or an older value would come back. A value with a lifetime
- * ends at the same time everywhere: from then on it is deleted, under the version that it has, and nobody has to be told.
+ * That a key was deleted is held like a value, with a version, or an older value would come back. A value with a
+ * lifetime ends at the same time everywhere: from then on it is deleted, under the version that it has, and nobody has
+ * to be told.
  *
  * @since 0.1.0
  */
@@ -19,10 +20,10 @@ import { Tuple } from "./Tuple.ts"
 import * as Version from "./Version.ts"
 
 /**
- * What is said of a key: that it has this value, for so many milliseconds from the moment on when it was set if it has a
- * `lifetime` other than 0, or that it is `deleted`; then the value of the tuple is empty, and one with a lifetime had its
- * time. `remaining` is how much of the lifetime is left as it is said: clocks may differ by more than all of it. Without
- * that it counts from the time of the version.
+ * What is said of a key: that it has this value, for so many milliseconds from the moment on when it was set if it has
+ * a `lifetime` other than 0, or that it is `deleted`; then the value of the tuple is empty, and one with a lifetime had
+ * its time. `remaining` is how much of the lifetime is left as it is said: clocks may differ by more than all of it.
+ * Without that it counts from the time of the version.
  *
  * What is said here for the first time has no version yet, and a lifetime, if only 0: somebody means it now. What has
  * neither comes from version 1 of the protocol, and may be something old that is said again.
@@ -91,8 +92,8 @@ export const elsewhere = 0
 
 /**
  * How a change came: by which link, at which time of day, in milliseconds, and on the `clock` of {@link Entry.endsAt},
- * which is the time of day unless it is given. Where `known` is given, its sender has not heard our news yet. `retention`
- * is for how long tombstones are kept.
+ * which is the time of day unless it is given. Where `known` is given, its sender has not heard our news yet.
+ * `retention` is for how long tombstones are kept.
  *
  * @since 0.1.0
  * @category models
@@ -131,9 +132,10 @@ export type Merged =
   { readonly outcome: Unchanged; readonly entry?: undefined } | { readonly outcome: Changed; readonly entry: Entry }
 
 /**
- * What comes of a change of a key. One with a version is held unless what is held is newer. One without is news where the
- * value is another one, save where its sender has not heard our news: what it says of a key that we have news of is stale,
- * as we are about to tell it so; and save where the sender may be one that was never told that this value is gone.
+ * What comes of a change of a key. One with a version is held unless what is held is newer. One without is news where
+ * the value is another one, save where its sender has not heard our news: what it says of a key that we have news of is
+ * stale, as we are about to tell it so; and save where the sender may be one that was never told that this value is
+ * gone.
  *
  * `sequence` is the number of the change if it is one, and `next` gives the version of what is set here.
  *

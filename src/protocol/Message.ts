@@ -42,8 +42,8 @@ export type Trailable = (
 ) & { readonly trailer?: Trailer.Trailer | Trailer.Broken }
 
 /**
- * What a PUBLISH says. `lifetime`, of which so much is `remaining`, is in milliseconds, 0 where it does not end. `ttl` is
- * what one of version 1 says of that, if anything; we say nothing, as CZMQ would say it with other tuples, too.
+ * What a PUBLISH says. `lifetime`, of which so much is `remaining`, is in milliseconds, 0 where it does not end. `ttl`
+ * is what one of version 1 says of that, if anything; we say nothing, as CZMQ would say it with other tuples, too.
  *
  * @since 0.1.0
  * @category models

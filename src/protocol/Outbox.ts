@@ -253,8 +253,8 @@ export class Outbox<A> {
   }
 
   /**
-   * Takes up to so many replies and nothing else: those ahead of everything else, or also those that wait behind changes.
-   * None overtakes a dump: its reader waits for the reply to know where it ends.
+   * Takes up to so many replies and nothing else: those ahead of everything else, or also those that wait behind
+   * changes. None overtakes a dump: its reader waits for the reply to know where it ends.
    */
   takeReplies(maxItems: number, overtake: boolean): Array<A> {
     const taken: Array<A> = []

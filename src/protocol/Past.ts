@@ -5,8 +5,8 @@
  *
  * The number is the CRC-32C of the value's octets, exclusive-or their count; of a value of more than 64 KiB that of its
  * first and its last 32 KiB, as a node must not stand still for it. Other nodes are told of it, so it is the same
- * everywhere and for good. Two values of one key have the same one with a chance of 1 in 4 billion, or where they are that
- * long, of one length and differ in their middle; then a new value is taken for an old one.
+ * everywhere and for good. Two values of one key have the same one with a chance of 1 in 4 billion, or where they are
+ * that long, of one length and differ in their middle; then a new value is taken for an old one.
  *
  * @since 0.1.0
  */

@@ -2,17 +2,17 @@
  * The PINGs of one connection to a server, and what is known of its silences.
  *
  * Doubt: a server forgets a client that it does not hear for its timeout, tells nobody, and goes on answering PING. So
- * where one PING was answered longer than that after the one before it was sent (the network, the server or this process
- * was held up), only a PUBLISH that follows proves that we were not forgotten. Else there is one sure way back, HELLO. If
- * it is refused, we were not forgotten, and are now; the next one is not refused. A PONG that is late without a silence
- * may have waited behind tuples; so we wait as well, and where it waited behind a dump there is no doubt. A machine that
- * slept learns it from another clock than ours; then the first PING after it casts doubt.
+ * where one PING was answered longer than that after the one before it was sent (the network, the server or this
+ * process was held up), only a PUBLISH that follows proves that we were not forgotten. Else there is one sure way back,
+ * HELLO. If it is refused, we were not forgotten, and are now; the next one is not refused. A PONG that is late without
+ * a silence may have waited behind tuples; so we wait as well, and where it waited behind a dump there is no doubt. A
+ * machine that slept learns it from another clock than ours; then the first PING after it casts doubt.
  *
- * Silence: a connection may outlive what was behind it, a process that is stopped, a way that swallows everything. Where
- * a PING was sent and nothing at all was heard for `silence` after it, the connection is closed, for a new one. A time in
- * which what waits is still taken from us, or in which we stood still ourselves, does not count. What a transport has
- * taken may be long on its way, and a server that is busy would get our news from each connection anew: so each silence
- * in a row may be twice as long as the one before, until the server has taken our news.
+ * Silence: a connection may outlive what was behind it, a process that is stopped, a way that swallows everything.
+ * Where a PING was sent and nothing at all was heard for `silence` after it, the connection is closed, for a new one. A
+ * time in which what waits is still taken from us, or in which we stood still ourselves, does not count. What a
+ * transport has taken may be long on its way, and a server that is busy would get our news from each connection anew:
+ * so each silence in a row may be twice as long as the one before, until the server has taken our news.
  *
  * @since 0.1.0
  */
@@ -138,7 +138,8 @@ export const heard = (link: Pings, now: number, timeout: number): Pings => {
 }
 
 /**
- * A PING is due. Where we `stood` still, or where PINGs may still wait behind what is being taken, a silence says nothing.
+ * A PING is due. Where we `stood` still, or where PINGs may still wait behind what is being taken, a silence says
+ * nothing.
  *
  * @since 0.1.0
  * @category combinators

@@ -16,10 +16,10 @@
  * Every difference is found once, by one of the two, so each has to send what it offers and to ask for what it wants.
  *
  * An answer that would be longer than a message may be ends in time, and the rest of what it answers is kept
- * ({@link State}). A message has a depth, each answer one more, and says how deep the deepest is of which its sender has
- * kept something: whoever has nothing more to say and has kept the deepest of both goes on with that, the other sends
- * a message without ranges, so that it can. So there is one rest at most for each depth, and the round ends when both have
- * said that they keep nothing.
+ * ({@link State}). A message has a depth, each answer one more, and says how deep the deepest is of which its sender has kept
+ * something: whoever has nothing more to say and has kept the deepest of both goes on with that, the other sends a
+ * message without ranges, so that it can. So there is one rest at most for each depth, and the round ends when both
+ * have said that they keep nothing.
  *
  * Nothing else is remembered. The sets may change meanwhile, and messages may get lost with their link: what was missed
  * is found by the next round. Only one of the two should begin rounds, the client say: what begins anew ends what was

@@ -37,9 +37,9 @@
  * what a store had from the start: then `synced` is where that ends.
  *
  * A server of ours does not dump, it says by a digest what it holds, as we did behind HELLO: what differs is found by
- * Reconcile, and only what is new since HELLO is to be said. So are servers that have no digest for us, but know the rest:
- * `ours`. A PONG that carries something answers nothing. A server of ours that has forgotten us says INVALID to our PING,
- * so its PONG leaves no doubt.
+ * Reconcile, and only what is new since HELLO is to be said. So are servers that have no digest for us, but know the
+ * rest: `ours`. A PONG that carries something answers nothing. A server of ours that has forgotten us says INVALID to
+ * our PING, so its PONG leaves no doubt.
  *
  * @since 0.1.0
  */
@@ -199,8 +199,8 @@ const patience = 3
 const spacing = 10
 
 /**
- * How often in a row the silence that is borne doubles: 20 s become 5.7 hours. ZeroMQ has room for 1000 messages, however
- * long they are, and a link that needs longer for them than the longest silence would never get through.
+ * How often in a row the silence that is borne doubles: 20 s become 5.7 hours. ZeroMQ has room for 1000 messages,
+ * however long they are, and a link that needs longer for them than the longest silence would never get through.
  */
 const doublings = 10
 

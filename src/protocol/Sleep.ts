@@ -1,6 +1,7 @@
 /**
- * Whether a machine was suspended: it stops the clock that is never set, and sets the time of day when it wakes. Then that
- * has gained on the other. So it has where somebody set it; what that costs is one needless HELLO to servers of version 1.
+ * Whether a machine was suspended: it stops the clock that is never set, and sets the time of day when it wakes. Then
+ * that has gained on the other. So it has where somebody set it; what that costs is one needless HELLO to servers of
+ * version 1.
  *
  * @since 0.1.0
  */

@@ -1,7 +1,7 @@
 /**
  * Tuples as JSON that loses nothing: `{"key":"printer","value":"tcp://10.0.0.7:9100"}`. Octets that are no UTF-8 stand
- * as base64 under another name: `{"key":"a","valueBase64":"/w=="}`. One that ends has its `lifetime` as well, and how much of
- * that was `remaining` when it was written, both in milliseconds.
+ * as base64 under another name: `{"key":"a","valueBase64":"/w=="}`. One that ends has its `lifetime` as well, and how
+ * much of that was `remaining` when it was written, both in milliseconds.
  *
  * Reading is strict, since what is read gets published: these fields and no others, each once. Tuples follow each
  * other, one a line (NDJSON) or with other blanks between them, or stand in one array.

@@ -1,6 +1,6 @@
 /**
- * The set of tuples that a node holds. Plain and synchronous: whoever owns the map changes it in place. By which rule, has
- * `Merge`.
+ * The set of tuples that a node holds. Plain and synchronous: whoever owns the map changes it in place. By which rule,
+ * has `Merge`.
  *
  * Every change gets the next sequence number of this map. It is local, says nothing to other nodes, and answers two
  * questions: what did a peer not get yet, and did this change since we last agreed.
@@ -176,8 +176,8 @@ export interface Range {
 
 /**
  * The entries of a range, lazily: a reader that takes its time holds no copy, and skips what changed meanwhile, as it
- * will be told of that anyway, save what was only renewed. It ends where the map ended when reading began. In order of first arrival, save what is
- * unknown to a remote that missed little: that is found, and comes, by its changes.
+ * will be told of that anyway, save what was only renewed. It ends where the map ended when reading began. In order of
+ * first arrival, save what is unknown to a remote that missed little: that is found, and comes, by its changes.
  *
  * @since 0.1.0
  * @category reading

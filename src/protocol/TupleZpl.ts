@@ -12,8 +12,8 @@
  *             key = "two words"
  *             value = "..."
  *
- * One that ends has `lifetime` and `remaining`, in milliseconds, below its value or beside it; whoever does not know them
- * passes over them:
+ * One that ends has `lifetime` and `remaining`, in milliseconds, below its value or beside it; whoever does not know
+ * them passes over them:
  *
  *     zgossip
  *         publish

@@ -12,8 +12,8 @@
  *     heard   = 6OCTET   ; as time: when a node of ours heard the value first
  *     digest  = 4OCTET   ; of the value, as `Past` has it
  *
- * Hearsay is what a node of version 1 says of a key of which nothing is known: it may be very old, so its version is less
- * than all others. Numbers are big-endian, so the octets of two versions are in the order of the versions.
+ * Hearsay is what a node of version 1 says of a key of which nothing is known: it may be very old, so its version is
+ * less than all others. Numbers are big-endian, so the octets of two versions are in the order of the versions.
  *
  * Source: Kulkarni et al., Logical Physical Clocks (2014).
  *

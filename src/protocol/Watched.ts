@@ -1,6 +1,6 @@
 /**
- * What a watcher is told: all that is held at one moment, and then each change of it. Whoever does with a table what these
- * say holds what the node holds.
+ * What a watcher is told: all that is held at one moment, and then each change of it. Whoever does with a table what
+ * these say holds what the node holds.
  *
  * @since 0.1.0
  */
@@ -22,8 +22,8 @@ export interface Said {
 }
 
 /**
- * A tuple that is held. `endsAt` is when it ends unless it is renewed, in milliseconds since 1970; `lifetime` is how long
- * after it was set that is, 0 where it does not end.
+ * A tuple that is held. `endsAt` is when it ends unless it is renewed, in milliseconds since 1970; `lifetime` is how
+ * long after it was set that is, 0 where it does not end.
  *
  * @since 0.1.0
  * @category models
@@ -68,8 +68,8 @@ export interface Renewed extends Held {
 }
 
 /**
- * The key has no value any more; the tuple is the one that it had, the version that of the delete. Where others forgot the
- * delete before we heard of it there is none, and it is that of the value.
+ * The key has no value any more; the tuple is the one that it had, the version that of the delete. Where others forgot
+ * the delete before we heard of it there is none, and it is that of the value.
  *
  * @since 0.1.0
  * @category models

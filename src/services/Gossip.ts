@@ -211,7 +211,8 @@ export interface Announcement {
 }
 
 /**
- * With `renewals` a watcher is told of values that are said again, as announced ones are at each third of their lifetime.
+ * With `renewals` a watcher is told of values that are said again, as announced ones are at each third of their
+ * lifetime.
  *
  * @since 0.1.0
  * @category models
@@ -250,9 +251,9 @@ export class Gossip extends Context.Service<
      * Sets a tuple here; the network gets it from here on. Key (at most 255 octets) and value are octets; text stands
      * for its UTF-8. Waits while the node is busy.
      *
-     * With a `lifetime` it ends that long after it was set, on every node of ours at the same moment, however much their
-     * clocks differ, as if it had been deleted; to publish it again before that moves its end. CZMQ's nodes do not know of
-     * it.
+     * With a `lifetime` it ends that long after it was set, on every node of ours at the same moment, however much
+     * their clocks differ, as if it had been deleted; to publish it again before that moves its end. CZMQ's nodes do
+     * not know of it.
      */
     readonly publish: (
       key: Octets.Input,
@@ -264,16 +265,16 @@ export class Gossip extends Context.Service<
       tuples: Iterable<readonly [key: Octets.Input, value: Octets.Input]>
     ) => Effect.Effect<void, GossipError>
     /**
-     * Deletes a tuple, on all nodes of ours; says whether there was any. CZMQ's nodes do not know how to, and keep theirs:
-     * what they say of it is ignored while the delete is remembered, see `tombstone/retention`, unless it is a value that
-     * the key did not have lately.
+     * Deletes a tuple, on all nodes of ours; says whether there was any. CZMQ's nodes do not know how to, and keep
+     * theirs: what they say of it is ignored while the delete is remembered, see `tombstone/retention`, unless it is a
+     * value that the key did not have lately.
      */
     readonly unpublish: (key: Octets.Input) => Effect.Effect<boolean, GossipError>
     /**
      * Publishes a tuple for as long as the scope is open. It has a lifetime, 10 seconds unless given, and is published
-     * anew at each third of it; when the scope closes, or the node ends, it is deleted, and where this process or its last
-     * link ends without a word it has its time. Where somebody else sets or deletes the key meanwhile, that counts: this is `ended` then,
-     * says so in the log, and neither renews nor deletes anything.
+     * anew at each third of it; when the scope closes, or the node ends, it is deleted, and where this process or its
+     * last link ends without a word it has its time. Where somebody else sets or deletes the key meanwhile, that
+     * counts: this is `ended` then, says so in the log, and neither renews nor deletes anything.
      */
     readonly announce: (
       key: Octets.Input,
@@ -321,8 +322,8 @@ export class Gossip extends Context.Service<
     /** Opens a command pipe; its DELIVERs begin now. */
     readonly pipe: Effect.Effect<CommandPipe, GossipError, Scope.Scope>
     /**
-     * Ends the node, as $TERM and the end of its scope do: what it announces is deleted, peers that read are told what there
-     * is to tell them, for a second at most, and every socket is closed when this returns.
+     * Ends the node, as $TERM and the end of its scope do: what it announces is deleted, peers that read are told what
+     * there is to tell them, for a second at most, and every socket is closed when this returns.
      */
     readonly stop: Effect.Effect<void>
     /** Waits until the node has been stopped. */

@@ -74,8 +74,8 @@ const network = (kinds: string, shape: "chain" | "ring") =>
   })
 
 /**
- * Waits until all have been told the same of a key last, and for so many milliseconds nobody is told more of it; gives how
- * long it took.
+ * Waits until all have been told the same of a key last, and for so many milliseconds nobody is told more of it; gives
+ * how long it took.
  */
 const agree = (members: ReadonlyArray<Member>, key: string, still = 300) =>
   Effect.gen(function* () {

@@ -1,5 +1,6 @@
 /**
- * `zgossip serve` as its user has it: a process with arguments, signals, and two streams that somebody reads or does not.
+ * `zgossip serve` as its user has it: a process with arguments, signals, and two streams that somebody reads or does
+ * not.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

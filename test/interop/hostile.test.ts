@@ -1,6 +1,6 @@
 /**
- * Strangers against nodes of ours over real sockets, on both sides of a link: whatever one of them does is counted, costs
- * nobody else anything, and ends nothing. What floods do is `npm run fuzz`'s, of which a short run is at the end.
+ * Strangers against nodes of ours over real sockets, on both sides of a link: whatever one of them does is counted,
+ * costs nobody else anything, and ends nothing. What floods do is `npm run fuzz`'s, of which a short run is at the end.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,5 +1,6 @@
 /**
- * What was deleted is deleted at every node of ours, whoever comes late or back, and whatever nodes of version 1 still say.
+ * What was deleted is deleted at every node of ours, whoever comes late or back, and whatever nodes of version 1 still
+ * say.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,6 +1,6 @@
 /**
- * What a node still says when it ends: that what it announced is gone, and what it was told to publish a moment ago. Nobody
- * sets the clock while a node ends, so nothing here may wait for it.
+ * What a node still says when it ends: that what it announced is gone, and what it was told to publish a moment ago.
+ * Nobody sets the clock while a node ends, so nothing here may wait for it.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Scope } from "effect"

@@ -1,6 +1,6 @@
 /**
- * What is deleted, and what has its time, at whole nodes. Deletes do not travel in PUBLISH; how two nodes tell each other
- * of them is tested where they do.
+ * What is deleted, and what has its time, at whole nodes. Deletes do not travel in PUBLISH; how two nodes tell each
+ * other of them is tested where they do.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Option, Scope } from "effect"

@@ -1,6 +1,6 @@
 /**
- * What a watcher is told: a snapshot, then each change once and in order. Whatever it does with a table by these is what the
- * node holds, however slow it is.
+ * What a watcher is told: a snapshot, then each change once and in order. Whatever it does with a table by these is
+ * what the node holds, however slow it is.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Queue, Scope, Stream } from "effect"

@@ -90,10 +90,10 @@ const noticeable = (events: ReadonlyArray<Event>): ReadonlyArray<Event> => {
 const joined = 1500
 
 /**
- * Who may set what, so that what comes of it is promised. Among our own nodes: anybody anything. With nodes of version 1,
- * which tell no versions, the same in half of the runs: then all have to agree, and it does not matter on what. In the
- * others each key has one value, and nothing may be lost; but a node of version 1 that is alone with ours, at the end of
- * one link, and never cut off, may set its own keys as often as it likes, and the last value counts.
+ * Who may set what, so that what comes of it is promised. Among our own nodes: anybody anything. With nodes of version
+ * 1, which tell no versions, the same in half of the runs: then all have to agree, and it does not matter on what. In
+ * the others each key has one value, and nothing may be lost; but a node of version 1 that is alone with ours, at the
+ * end of one link, and never cut off, may set its own keys as often as it likes, and the last value counts.
  */
 const writesOf = (dice: Dice, nodes: ReadonlyArray<Pick<NodeSpec, "kind">>, leaf: number | undefined, span: number) => {
   // Those of version 1 are not told.
