@@ -6,10 +6,15 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Czmq, type CzmqNode } from "./Czmq.ts"
 import { describeCzmq } from "./describeCzmq.ts"
+import { at, chain, type Edges, generator, ring } from "../node/support.ts"
 import { eventually, numbered, ourNode, type OurNode, place } from "./OurNode.ts"
 
 const rounds = Number(process.env["ZGOSSIP_ROUNDS"] ?? 3)
 const long = 20_000 + rounds * 5000
+
+/** `ZGOSSIP_SEED=100 ZGOSSIP_SEEDS=20`: networks that these draw. */
+const [first, count] = [Number(process.env["ZGOSSIP_SEED"] ?? 1), Number(process.env["ZGOSSIP_SEEDS"] ?? 1)]
+const seeds = Array.from({ length: count }, (_, n) => first + n)
 
 /** A node of either kind. */
 interface Member {
@@ -46,8 +51,11 @@ const ofOurs = Effect.gen(function* () {
   } satisfies Member & { node: OurNode }
 })
 
-/** One for each letter, `c` is CZMQ's and `o` is ours; each connects to the next one, and the last to the first in a ring. */
-const network = (kinds: string, shape: "chain" | "ring") =>
+/** Each connects to the next one, and the last to the first in a ring. */
+const links = (kinds: string, shape: "chain" | "ring"): Edges => (shape === "ring" ? ring : chain)(kinds.length)
+
+/** One node for each letter, `c` is CZMQ's and `o` is ours, and their links. */
+const network = (kinds: string, edges: Edges) =>
   Effect.gen(function* () {
     const czmq = yield* Czmq.make
     const members: Array<Member> = []
@@ -64,10 +72,7 @@ const network = (kinds: string, shape: "chain" | "ring") =>
         members.push(member)
       }
     }
-    for (const [n, { connect }] of members.entries()) {
-      const next = members[n + 1] ?? (shape === "ring" ? members[0] : undefined)
-      if (next !== undefined) yield* connect(next.endpoint)
-    }
+    for (const [from, to] of edges) yield* at(members, from).connect(at(members, to).endpoint)
     for (const [n, node] of cs.entries()) yield* node.publish(`ready-${n}`, "1")
     for (const [n] of cs.entries()) yield* agree(members, `ready-${n}`, 0)
     return { czmq, members, cs, os }
@@ -104,7 +109,7 @@ describeCzmq("two CZMQ nodes set one key at once", () => {
     "%s, a %s: they settle on one of the values",
     ([kinds, shape]) =>
       Effect.gen(function* () {
-        const { cs, members } = yield* network(kinds, shape)
+        const { cs, members } = yield* network(kinds, links(kinds, shape))
         const [one, other] = [cs[0], cs.at(-1)] as [CzmqNode, CzmqNode]
         const took: Array<number> = []
         for (let round = 0; round < rounds; round++) {
@@ -126,9 +131,56 @@ describeCzmq("two CZMQ nodes set one key at once", () => {
     long
   )
 
+  /** A connected network in which no two of CZMQ are linked, with some cycles. */
+  const drawn = (seed: number) => {
+    const random = generator(seed)
+    for (let n = 0; n < 9; n++) random()
+    const upTo = (count: number) => Math.floor(random() * count)
+    const kinds = `coc${Array.from({ length: 2 + upTo(6) }, () => (random() < 0.5 ? "c" : "o")).join("")}`
+    const ours = Array.from(kinds).flatMap((kind, n) => (kind === "o" ? [n] : []))
+    const edges = new Map<string, readonly [number, number]>()
+    const link = (a: number, b: number) => {
+      if (a === b || (kinds[a] === "c" && kinds[b] === "c")) return
+      edges.set([a, b].toSorted((one, other) => one - other).join("-"), random() < 0.5 ? [a, b] : [b, a])
+    }
+    for (let n = 0; n < kinds.length; n++) {
+      const before = ours.filter((other) => other < n)
+      link(n, n === 0 ? 1 : n === 1 ? 0 : at(before, upTo(before.length)))
+    }
+    for (let n = upTo(kinds.length * 2); n > 0; n--) link(upTo(kinds.length), upTo(kinds.length))
+    return { kinds, edges: [...edges.values()], pick: (from: ReadonlyArray<CzmqNode>) => at(from, upTo(from.length)) }
+  }
+
+  it.live.each(seeds)(
+    "in a network from seed %i",
+    (seed) =>
+      Effect.gen(function* () {
+        const { edges, kinds, pick } = drawn(seed)
+        const { cs, members } = yield* network(kinds, edges)
+        const took: Array<number> = []
+        const most: Array<number> = []
+        for (let round = 0; round < rounds; round++) {
+          const [one, other] = [pick(cs), pick(cs)]
+          yield* Effect.all([one.publish(`k${round}`, "a"), other.publish(`k${round}`, "b")], {
+            concurrency: "unbounded"
+          })
+          took.push((yield* agree(members, `k${round}`)).took)
+          most.push(Math.max(...members.map(({ count }) => count(`k${round}`))))
+        }
+        if (seeds.length > 1) {
+          console.log(
+            `seed ${seed}, ${kinds}, ${edges.length} links: ${took.map(Math.round).join()} ms, deliveries ${most.join()}`
+          )
+        }
+        assert.isBelow(Math.max(...took), 5000)
+        assert.isBelow(Math.max(...most), 100)
+      }),
+    long
+  )
+
   it.live("a value set to and fro by one of them gets through", () =>
     Effect.gen(function* () {
-      const { cs, members } = yield* network("coc", "chain")
+      const { cs, members } = yield* network("coc", chain(3))
       const [one] = cs as [CzmqNode]
       yield* Effect.sleep("500 millis")
       for (const value of ["a", "b", "a"]) yield* one.publish("k", value)
