@@ -820,7 +820,7 @@ zgossip
       const [first] = (yield* configuration({}, { file: "b" }, { b: "main" })).notices
       assert.strictEqual(
         first,
-        "b line 1: main is ignored: the sections are server, remote, heartbeat, clock, tombstone, limits, store, zgossip"
+        "b line 1: main is ignored: the sections are server, remote, heartbeat, legacy, clock, tombstone, limits, store, zgossip"
       )
     })
   )
