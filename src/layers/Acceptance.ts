@@ -8,7 +8,6 @@ import type { Resolution } from "../protocol/Chase.ts"
 import { Future } from "../protocol/Future.ts"
 import { Hearsay, prevails } from "../protocol/Hearsay.ts"
 import type { Octets } from "../protocol/Octets.ts"
-import * as Past from "../protocol/Past.ts"
 import { digestOf } from "../protocol/Told.ts"
 import { Tuple } from "../protocol/Tuple.ts"
 import * as TupleMap from "../protocol/TupleMap.ts"
@@ -29,22 +28,6 @@ const collection = 60_000
 
 /** How much ends, and how much is forgotten, before others get a turn. */
 const mostAtOnce = 1000
-
-/**
- * What somebody said; what came from version 1 may have a `ttl`, in ms.
- *
- * @since 0.1.0
- * @category models
- */
-export type Heard = TupleMap.Change & { readonly ttl?: number | undefined }
-
-/** Who set a value for a time may say it again, with a ttl. The echo of somebody else's says nothing of that. */
-const isRenewal = ({ lifetime, link, tuple }: TupleMap.Entry, { valueOctets }: Tuple, origin: Link): boolean =>
-  lifetime > 0 && link === origin.link && tuple.valueOctets === valueOctets
-
-/** A ttl does not bring back what was deleted; what had its time, it does. */
-const isLeftOver = (held: TupleMap.Entry | undefined, { valueOctets }: Tuple): boolean =>
-  held?.deleted === true && held.lifetime === 0 && Past.has(held.past, valueOctets)
 
 /**
  * @since 0.1.0
@@ -78,7 +61,7 @@ export class Acceptance {
   }
 
   /** Merges a change, and tells everybody but its origin if it is new. Gives the limit that does not let it. */
-  accept(change: Heard, origin: Link | undefined, known?: TupleMap.Known): Refusal | undefined {
+  accept(change: TupleMap.Change, origin: Link | undefined, known?: TupleMap.Known): Refusal | undefined {
     const { tuple, version } = change
     const { journal, settings } = this.#node
     const held = this.#store.get(tuple.keyOctets)
@@ -96,16 +79,8 @@ export class Acceptance {
         if (this.#future.hold({ ...change, version }, this.#node.now)) journal.hold(ahead, origin)
         return undefined
       }
-    } else if (change.lifetime === undefined && origin !== undefined) {
-      const { ttl } = change
-      const ends = settings.legacyTtl && ttl !== undefined
-      if (held?.deleted === false && !(ends && isRenewal(held, tuple, origin))) {
-        if (!this.#isNews(held, tuple, origin, known)) return undefined
-      }
-      if (ends && !isLeftOver(held, tuple)) {
-        this.#merge({ tuple, lifetime: ttl }, held, origin, { known, newer: true })
-        return undefined
-      }
+    } else if (change.lifetime === undefined && origin !== undefined && held?.deleted === false) {
+      if (!this.#isNews(held, tuple, origin, known)) return undefined
     }
     this.#merge(change, held, origin, { known, newer: true })
     return undefined

@@ -17,7 +17,7 @@ import * as TupleMap from "../protocol/TupleMap.ts"
 import type { GossipError, Status } from "../services/Gossip.ts"
 import type { Frames, Peer, PeerEvent } from "../services/Transport.ts"
 import type { TupleStore } from "../services/TupleStore.ts"
-import { Acceptance, type Heard } from "./Acceptance.ts"
+import { Acceptance } from "./Acceptance.ts"
 import { Clients } from "./Clients.ts"
 import * as Exchange from "./Exchange.ts"
 import { Flights } from "./Flights.ts"
@@ -363,7 +363,8 @@ export class GossipEngine {
     }
   }
 
-  #accept(client: Client, change: Heard): void {
+  #accept(client: Client, said: TupleMap.Change & Pick<Message.Said, "ttl">): void {
+    const change = this.settings.legacyTtl ? Message.heedingTtl(said) : said
     const refusal = this.#clients.mayPublish(client, change.tuple) ? this.#acceptance.accept(change, client) : "rule"
     if (refusal !== undefined) this.#clients.refuse(client, refusal)
   }

@@ -43,7 +43,8 @@ export type Trailable = (
 
 /**
  * What a PUBLISH says. `lifetime`, of which so much is `remaining`, is in milliseconds, 0 where it does not end. `ttl`
- * is what one of version 1 says of that, if anything; we say nothing, as CZMQ would say it with other tuples, too.
+ * is what one of version 1 says of that, if anything; we say nothing, as CZMQ would say it with other tuples, too. Where a
+ * `trailer` was read, it has what they say as well.
  *
  * @since 0.1.0
  * @category models
@@ -55,6 +56,15 @@ export interface Said {
   readonly remaining?: number
   readonly ttl?: number
 }
+
+/**
+ * With a ttl it is what one with a lifetime is.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const heedingTtl = <A extends Pick<Said, "ttl">>(said: A): A & Pick<Said, "lifetime"> =>
+  said.ttl === undefined ? said : { ...said, lifetime: said.ttl }
 
 /**
  * @since 0.1.0
@@ -281,9 +291,12 @@ const fixedFrames = {
  * @category encoding
  */
 export const encode = (message: Message): Uint8Array => {
-  const frame = message._tag === "Publish" ? encodePublish(message) : fixedFrames[message._tag]
   const trailer = message._tag === "Invalid" ? undefined : message.trailer
-  return trailer?._tag === "Trailer" ? Buffer.concat([frame, Trailer.encode(trailer)]) : frame
+  if (trailer?._tag !== "Trailer")
+    return message._tag === "Publish" ? encodePublish(message) : fixedFrames[message._tag]
+  const frame =
+    message._tag === "Publish" ? writePublish(message.tuple, undefined, message.ttl) : fixedFrames[message._tag]
+  return Buffer.concat([frame, Trailer.encode(trailer)])
 }
 
 const encodePublish = ({ lifetime, remaining = lifetime ?? 0, ttl, tuple, version }: Publish): Uint8Array => {

@@ -185,7 +185,7 @@ export const definitions: ReadonlyArray<Definition> = [
     field: "legacyTtl",
     type: flag,
     about:
-      "whether the ttl of a PUBLISH of version 1 counts; CZMQ also says that of one tuple with others, see docs/protocol.md",
+      "whether the ttl with which a client of version 1 publishes counts as a lifetime; CZMQ may say that of another tuple",
     takesEffect: "at once"
   },
   {

@@ -7,11 +7,10 @@ import { Clock, Effect, Exit, Fiber, Option, Scope } from "effect"
 import * as MemoryNetwork from "../../src/layers/MemoryNetwork.ts"
 import * as MemoryTransport from "../../src/layers/MemoryTransport.ts"
 import * as Message from "../../src/protocol/Message.ts"
-import type { Gossip } from "../../src/services/Gossip.ts"
 import { Tuple } from "../../src/protocol/Tuple.ts"
 import { nobody } from "../../src/protocol/Version.ts"
 import { Machine } from "./Machine.ts"
-import { capture, knows, type Network, news, pass, rawClient, settle, start } from "./support.ts"
+import { capture, knows, type Network, news, type Node, pass, rawClient, rawServer, settle, start } from "./support.ts"
 
 const pair = Effect.gen(function* () {
   const network = yield* MemoryNetwork.make()
@@ -374,53 +373,52 @@ describe("announce", () => {
 
 describe("the ttl of version 1", () => {
   const dying = (value: string, ttl: number) => Message.encode({ ...Message.publish(new Tuple("k", value)), ttl })
-  const held = (gossip: Gossip["Service"], ms: number, network: Network) =>
-    Effect.andThen(pass(network, ms), knows(gossip))
+  const after = (ms: number, { gossip }: Node, network: Network) => Effect.andThen(pass(network, ms), knows(gossip))
 
   it.effect("is ignored", () =>
     Effect.gen(function* () {
       const { network, server } = yield* pair
       yield* said(network, dying("a", 1000))
-      assert.deepStrictEqual(yield* held(server.gossip, 10_000, network), ["k=a"])
+      assert.deepStrictEqual(yield* after(10_000, server, network), ["k=a"])
     })
   )
 
-  it.effect(
-    "counts where `legacy/ttl` is set: from each time that it is said, by who said the value, also after its end",
-    () =>
-      Effect.gen(function* () {
-        const network = yield* MemoryNetwork.make()
-        const server = yield* start(network, "server", { legacyTtl: true })
-        const client = yield* start(network, "client", { connect: [server.endpoint] })
-        yield* pass(network, 1000)
-        const raw = yield* said(network, dying("a", 1000))
-        const echo = yield* said(network)
-        assert.deepStrictEqual(yield* held(client.gossip, 900, network), ["k=a"])
-        yield* raw.say(dying("a", 1000))
-        yield* echo.say(dying("a", 100_000))
-        assert.deepStrictEqual(yield* held(client.gossip, 900, network), ["k=a"])
-        assert.deepStrictEqual(yield* held(client.gossip, 100, network), [])
-        yield* raw.say(dying("a", 1000))
-        assert.deepStrictEqual(yield* held(client.gossip, 999, network), ["k=a"])
-        yield* raw.say(dying("b", 2000))
-        assert.deepStrictEqual(yield* held(client.gossip, 1999, network), ["k=b"])
-        assert.deepStrictEqual(yield* held(server.gossip, 1, network), [])
-      })
-  )
-
-  it.effect("does not end what was set for ever, nor bring back what was deleted", () =>
+  it.effect("of a client counts where `legacy/ttl` is set, from each time on that it is said", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.make()
-      const { gossip } = yield* start(network, "server", { legacyTtl: true })
-      yield* gossip.publish("k", "a")
+      const server = yield* start(network, "server", { legacyTtl: true })
+      const client = yield* start(network, "client", { connect: [server.endpoint] })
+      yield* pass(network, 1000)
       const raw = yield* said(network, dying("a", 1000))
-      assert.deepStrictEqual(yield* held(gossip, 2000, network), ["k=a"])
-      yield* gossip.unpublish("k")
+      assert.deepStrictEqual(yield* after(900, client, network), ["k=a"])
       yield* raw.say(dying("a", 1000))
-      assert.deepStrictEqual(yield* held(gossip, 10, network), [])
-      yield* raw.say(dying("b", 1000))
-      assert.deepStrictEqual(yield* held(gossip, 10, network), ["k=b"])
-      assert.deepStrictEqual(yield* held(gossip, 1000, network), [])
+      assert.deepStrictEqual(yield* after(999, client, network), ["k=a"])
+      assert.deepStrictEqual(yield* after(1, client, network), [])
+      // Who set it is there again, under another id.
+      yield* said(network, dying("a", 1000))
+      assert.deepStrictEqual(yield* after(999, client, network), ["k=a"])
+      yield* raw.say(dying("b", 2000))
+      assert.deepStrictEqual(yield* after(1999, client, network), ["k=b"])
+      assert.deepStrictEqual(yield* after(1, client, network), [])
+      yield* raw.say(bare("k", "c"))
+      assert.deepStrictEqual(yield* after(10_000, client, network), ["k=c"], "without a ttl it lasts")
+    })
+  )
+
+  it.effect("of a server never does: a dump has stale ones, and ends, renews and brings back nothing", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.make()
+      const raw = yield* rawServer(MemoryTransport.make(network, "raw"), "inproc://raw")
+      const node = yield* start(network, "node", { legacyTtl: true, connect: ["inproc://raw"] })
+      yield* pass(network, 100)
+      yield* raw.say(dying("a", 1000), Message.encode(Message.pong))
+      assert.deepStrictEqual(yield* after(5000, node, network), ["k=a"])
+      yield* node.gossip.publish("k", "b", { lifetime: "1 second" })
+      yield* pass(network, 500)
+      yield* raw.say(dying("b", 100_000))
+      assert.deepStrictEqual(yield* after(600, node, network), [])
+      yield* raw.say(dying("b", 100_000))
+      assert.deepStrictEqual(yield* after(100, node, network), [])
     })
   )
 })

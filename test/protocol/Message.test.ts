@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary } from "effect"
 import * as Message from "../../src/protocol/Message.ts"
+import * as Lifetime from "../../src/protocol/Lifetime.ts"
+import * as Trailer from "../../src/protocol/Trailer.ts"
 import * as Tuple from "../../src/protocol/Tuple.ts"
+import * as Version from "../../src/protocol/Version.ts"
 import * as arbitrary from "./arbitraries.ts"
 import { everyOctet, fromHex, toHex } from "./arbitraries.ts"
 
@@ -146,6 +149,21 @@ describe("decode", () => {
     },
     { arbitrary: { runs: 300 } }
   )
+
+  it("keeps what stands behind a PUBLISH, with a ttl, a version, a lifetime or none of them", () => {
+    const version = Version.section({ time: 1, counter: 2, origin: "12345678" })
+    const lifetime = Lifetime.section({ lifetime: 3, remaining: 2 })
+    const other = { tag: 99, body: "x" }
+    for (const sections of [[other], [version, other], [other, lifetime], [version, lifetime], [lifetime], []]) {
+      const frame = Message.encode({ ...publish("k", "v"), ttl: 5, trailer: Trailer.make(...sections) })
+      const message = Message.decode([frame])
+      check([frame])
+      const says = message._tag === "Publish" ? Object.keys(message) : []
+      assert.strictEqual(says.includes("ttl"), !sections.includes(version) && !sections.includes(lifetime))
+      assert.strictEqual(says.includes("version"), sections.includes(version))
+      assert.strictEqual(says.includes("lifetime"), sections.includes(lifetime))
+    }
+  })
 
   it("knows every truncation of a PUBLISH", () => {
     const frame = Message.encode(publish("key", "value"))
