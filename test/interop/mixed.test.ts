@@ -539,3 +539,30 @@ describeCzmq("silence and stalls", () => {
     idle
   )
 })
+
+describeCzmq("a ttl", () => {
+  it.live("of a client ends a tuple where `legacy/ttl` is set, though CZMQ echoes it; what CZMQ says has none", () =>
+    Effect.gen(function* () {
+      const czmq = yield* Czmq.make
+      const theirs = yield* czmq.node("theirs")
+      const server = yield* serve(theirs, yield* place("tcp"))
+      const ours = yield* ourNode({ bind: [yield* place("tcp")], legacyTtl: true })
+      yield* theirs.connect(ours.endpoint)
+      const dying = (endpoint: string, key: string) =>
+        Effect.gen(function* () {
+          const client = yield* rawDealer(endpoint)
+          yield* client.send(Wire.HELLO)
+          yield* client.untilPong()
+          yield* client.send(Wire.PUBLISH(key, "1", 400))
+        })
+      yield* dying(server, "forwarded by CZMQ")
+      yield* ours.awaitTuple("forwarded by CZMQ")
+      // The stale ttl is in its next messages
+      yield* exchange({ ours, theirs }, "later")
+      yield* dying(ours.endpoint, "dying")
+      yield* theirs.awaitTuple("dying")
+      yield* eventually(ours.holds, (all) => !all.includes("dying=1"))
+      assert.deepStrictEqual(yield* ours.holds, ["forwarded by CZMQ=1", "ours-later=later", "theirs-later=later"])
+    })
+  )
+})
