@@ -43,8 +43,8 @@ export type Trailable = (
 
 /**
  * What a PUBLISH says. `lifetime`, of which so much is `remaining`, is in milliseconds, 0 where it does not end. `ttl`
- * is what one of version 1 says of that, if anything; we say nothing, as CZMQ would say it with other tuples, too. Where a
- * `trailer` was read, it has what they say as well.
+ * is what one of version 1 says of that, if anything; we say nothing, as CZMQ would say it with other tuples, too. A
+ * `trailer` that was read has the version and the lifetime as well, and is written instead of them.
  *
  * @since 0.1.0
  * @category models
